@@ -1,0 +1,34 @@
+# PowerShell profile for vizgen_data_transfer. Works in Windows PowerShell 5 and newer.
+#
+# Add these lines to your own profile:
+#     if (-not (Test-Path $PROFILE)) { New-Item -ItemType File -Path $PROFILE -Force }
+#     notepad $PROFILE
+# and open a new window. Then `start_eivdt` makes everything ready for a transfer.
+
+function Start-VizgenTransfer {
+    # The virtual environment, as the installation guide makes it. It lies on this computer and not on a network
+    # drive, so that it starts quickly and works while the network does not.
+    $venv = Join-Path $env:LOCALAPPDATA 'eivdt'
+
+    # The folder that holds .vizgen_config.toml: transfers are started from here.
+    $work = 'L:\'
+
+    $activate = Join-Path $venv 'Scripts\Activate.ps1'
+    if (-not (Test-Path -LiteralPath $activate)) {
+        Write-Host "There is no Python environment in $venv." -ForegroundColor Red
+        Write-Host "Make it with:  python -m venv `"$venv`"  and install vizgen_data_transfer into it." -ForegroundColor Red
+        return
+    }
+    if (-not (Test-Path -LiteralPath $work)) {
+        Write-Host "The drive $work is not there, so nothing can be copied to it." -ForegroundColor Red
+        Write-Host "Map the storage to this letter (File Explorer, Map network drive), then call start_eivdt again." -ForegroundColor Red
+        return
+    }
+
+    . $activate
+    Set-Location -LiteralPath $work
+    Write-Host "Ready in $work with the environment $venv." -ForegroundColor Green
+    Write-Host "Copy a run with:  vizgen_data_transfer RUN_ID" -ForegroundColor Green
+}
+
+Set-Alias -Name start_eivdt -Value Start-VizgenTransfer

@@ -1,0 +1,109 @@
+"""Workers, a bounded queue and a stop flag. Knows no files: tasks in, results out.
+
+Rule 1: every result comes back to the one thread that drives `run`, so that logs, tallies and manifests need no locks.
+Rule 2: never more than `queue_limit` tasks are in flight, so that memory does not grow with the tree.
+Rule 3: a worker never sleeps for a retry; a task that is to be tried again is handed in again by the caller.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Generic, Iterator, Optional, Tuple, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class StopFlag:
+    """Asked once, everybody winds down: no new file is begun, waits end."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason = ""
+
+    def set(self, reason: str) -> None:
+        """Ask for the stop; the first reason stands."""
+        if not self._event.is_set():
+            self.reason = reason
+            self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but not through a stop. True when the stop came."""
+        return self._event.wait(seconds)
+
+
+class Engine(Generic[Task, Result]):
+    """Runs `work` on tasks with up to `threads` workers.
+
+    Args:
+        work: called in a worker; must return a result for everything that can go wrong with one task. An exception out
+            of it is a defect and ends the run.
+        threads: most workers, 1 to 128.
+    """
+
+    def __init__(self, work: Callable[[Task], Result], threads: int, *, queue_limit: Optional[int] = None) -> None:
+        self._work = work
+        self._threads = threads
+        self._limit = queue_limit or threads * 2
+        self._done: queue.SimpleQueue[Tuple[Optional[Result], Optional[BaseException]]] = queue.SimpleQueue()
+        self._busy_s = 0.0
+        self._busy_lock = threading.Lock()
+        self._started = time.monotonic()
+        self._ended: Optional[float] = None
+
+    def run(self, tasks: Iterator[Optional[Task]]) -> Iterator[Result]:
+        """Yield results as they complete.
+
+        `tasks` yields None to say "nothing right now, ask again when a result came or after a moment"; it may look at
+        the results that were yielded before. It ends when there is nothing more to come.
+        """
+        in_flight = 0
+        exhausted = False
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="vdt") as pool:
+            while True:
+                while not exhausted and in_flight < self._limit:
+                    try:
+                        task = next(tasks)
+                    except StopIteration:
+                        exhausted = True
+                        break
+                    if task is None:
+                        break
+                    in_flight += 1
+                    pool.submit(self._one, task)
+                if exhausted and not in_flight:
+                    break
+                try:
+                    result, error = self._done.get(timeout=0.05)
+                except queue.Empty:
+                    continue
+                in_flight -= 1
+                if error is not None:
+                    raise error
+                assert result is not None
+                yield result
+        self._ended = time.monotonic()
+
+    def _one(self, task: Task) -> None:
+        began = time.monotonic()
+        try:
+            result = self._work(task)
+        except BaseException as error:
+            self._done.put((None, error))
+        else:
+            self._done.put((result, None))
+        finally:
+            with self._busy_lock:
+                self._busy_s += time.monotonic() - began
+
+    @property
+    def threads_used(self) -> float:
+        """Mean number of workers at work so far."""
+        span = (self._ended or time.monotonic()) - self._started
+        return min(float(self._threads), self._busy_s / span) if span > 0 else 0.0

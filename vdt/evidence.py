@@ -1,0 +1,151 @@
+"""Evidence files: one JSON line for each file that a run proved, kept beside the tree for ever.
+
+Reads and appends these files, nothing else. A run never changes the file of another run. Lines that do not parse (a
+torn last line after a power cut) are passed over and counted: they cost time, never correctness.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from datetime import datetime
+from typing import IO, List, Optional, Tuple
+
+from vdt import fs
+from vdt.errors import LostOutputError
+from vdt.model import Evidence
+from vdt.records import Record, Records
+
+_NAME = re.compile(r"\d{8}T\d{6}.*\.jsonl\Z")
+_quote = json.encoder.encode_basestring_ascii
+
+
+def host_name() -> str:
+    """This machine's name, fit for a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname()) or "unknown"
+
+
+class EvidenceWriter:
+    """Appends evidence of one run. The file is made with its first line; a run that proved nothing leaves none."""
+
+    def __init__(self, folder: str, started: datetime, purpose: str = "transfer") -> None:
+        self._folder = folder
+        self._name = f"{started.strftime('%Y%m%dT%H%M%S')}-{host_name()}-{purpose}"
+        self._file: Optional[IO[str]] = None
+        self.path = ""
+
+    def add(self, path: str, record: Record, when: str) -> None:
+        """Write one line. `when` is the local time with offset, ISO 8601.
+
+        Raises:
+            LostOutputError: the evidence could not be written.
+        """
+        line = (
+            f'{{"path": {_quote(path)}, "size": {record.size_bytes}, "mtime_ns": {record.mtime_ns}, '
+            f'"xxh128": "{record.digest}", "evidence": "{record.evidence.value}", "when": "{when}"'
+        )
+        if record.stored_mtime_ns != record.mtime_ns:
+            line += f', "stored_mtime_ns": {record.stored_mtime_ns}'
+        if record.also:
+            name, _, digest = record.also.partition(":")
+            line += f', "{name}": "{digest}"'
+        try:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(line + "}\n")
+        except OSError as error:
+            raise LostOutputError(f"The evidence {self.path} could not be written: {fs.explain(error)[1]}.") from error
+
+    def _open(self) -> IO[str]:
+        fs.make_folder(self._folder)
+        number = 0
+        while True:
+            tail = f".{number}" if number else ""
+            self.path = os.path.join(self._folder, f"{self._name}{tail}.jsonl")
+            try:
+                return open(self.path, "x", encoding="ascii", newline="\n", buffering=1 << 16)
+            except FileExistsError:
+                number += 1
+
+    def flush(self) -> None:
+        """Force what was added to the medium."""
+        if self._file is not None:
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise LostOutputError(
+                    f"The evidence {self.path} could not be written: {fs.explain(error)[1]}."
+                ) from error
+
+    def close(self) -> None:
+        """Flush and close; raises LostOutputError."""
+        if self._file is not None:
+            self.flush()
+            self._file.close()
+            self._file = None
+
+
+def parse_line(line: str) -> Optional[Tuple[str, Record]]:
+    """(path, record) of one evidence line, or None where it is not one."""
+    try:
+        values = json.loads(line)
+        also = next((f"{name}:{values[name]}" for name in ("md5", "sha256") if name in values), "")
+        record = Record(
+            size_bytes=int(values["size"]),
+            mtime_ns=int(values["mtime_ns"]),
+            stored_mtime_ns=int(values.get("stored_mtime_ns", values["mtime_ns"])),
+            digest=str(values["xxh128"]),
+            evidence=Evidence(values["evidence"]),
+            also=also,
+        )
+        path = values["path"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not isinstance(path, str) or not path:
+        return None
+    return path, record
+
+
+def load_records(folder: str) -> Tuple[Records, List[str]]:
+    """All records of a tree from its evidence folder, oldest file first, and notes on what could not be used.
+
+    Only evidence that a file was read back counts; `recorded`, `none` and `inflight` prove nothing.
+    """
+    records = Records()
+    notes: List[str] = []
+    try:
+        names = sorted(name for name in os.listdir(folder) if _NAME.match(name))
+    except FileNotFoundError:
+        return records, notes
+    except OSError as error:
+        return records, [f"The evidence of earlier runs in {folder} cannot be read: {fs.explain(error)[1]}."]
+    for name in names:
+        path = os.path.join(folder, name)
+        bad = 0
+        try:
+            with open(path, encoding="ascii", errors="replace", newline="\n") as file:
+                for line in file:
+                    parsed = parse_line(line)
+                    if parsed is None:
+                        bad += not _is_other_line(line)
+                    elif parsed[1].evidence.proves:
+                        try:
+                            records.add(*parsed)
+                        except ValueError:
+                            bad += 1
+        except OSError as error:
+            notes.append(f"The evidence {path} cannot be read: {fs.explain(error)[1]}.")
+        if bad:
+            notes.append(f"{path}: {bad} line(s) are damaged and were passed over; those files are proven again.")
+    return records, notes
+
+
+def _is_other_line(line: str) -> bool:
+    """True for a sound line that simply is no proof (evidence "recorded" of an audit)."""
+    try:
+        return isinstance(json.loads(line), dict) and '"evidence": "recorded"' in line
+    except ValueError:
+        return False

@@ -1,0 +1,447 @@
+"""POSIX: directory descriptors, one flush a batch, reads that go past the page cache.
+
+May: open, read, write, rename, list. May not: decide, retry, print. Every function
+raises OSError as the system gave it; `heal` and `explain` say what it means.
+Relative paths inside a tree use "/"; a Folder is one open directory, so that a file
+costs no path walk and a folder that is swapped for a link behind our back is not followed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import stat
+import struct
+import sys
+import threading
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from vdt.fs.volume import Flush, Heal, Volume
+from vdt.model import Entry, Kind
+
+assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
+
+WINDOWS = False
+MODE_WORD = "mode"
+
+_DIRECT = getattr(os, "O_DIRECT", 0)
+_NOATIME = getattr(os, "O_NOATIME", 0)
+_SOURCE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # NONBLOCK: a fifo put in a file's place cannot hang us
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees the GIL only above 64 KiB
+_BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+# f_type of statfs(2): name, flush, a read that goes past the cache is known to work
+_MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
+    0xEF53: ("ext4", Flush.VOLUME, True),
+    0x58465342: ("xfs", Flush.VOLUME, True),
+    0x9123683E: ("btrfs", Flush.VOLUME, False),
+    0x01021994: ("tmpfs", Flush.NONE, False),
+    0x858458F6: ("ramfs", Flush.NONE, False),
+    0x6969: ("nfs", Flush.FILE, False),
+    0xFF534D42: ("cifs", Flush.FILE, False),
+    0xFE534D42: ("smb2", Flush.FILE, False),
+    0x65735546: ("fuse", Flush.FILE, False),
+    0x794C7630: ("overlay", Flush.FILE, False),
+    0x2FC12FC1: ("zfs", Flush.FILE, False),
+}
+_REMOTE = frozenset({"nfs", "cifs", "smb2"})
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Stat(NamedTuple):
+    """What an open file says of itself."""
+
+    regular: bool
+    size_bytes: int
+    mtime_ns: int
+    mode: int
+    file_id: Tuple[int, int]
+
+
+class _Buffers(threading.local):
+    """One page-aligned buffer a thread: aligned, because O_DIRECT asks for it; reused, because making one costs more
+    than a small file's copy."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(mmap.mmap(-1, _BUFFER_BYTES))
+
+
+_buffers = _Buffers()
+
+
+def absolute(path: str) -> str:
+    """The absolute form of a path that a person typed; links are kept."""
+    return os.path.abspath(path)
+
+
+def full_path(root: str, relative: str) -> str:
+    """Path of a "/"-separated relative path below `root`."""
+    return os.path.join(root, relative) if relative else root
+
+
+def state_home() -> str:
+    """Folder for what must survive a share that fails: master log and unsent mail."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "vdt")
+
+
+def list_folder(path: str) -> List[Entry]:
+    """Everything in a folder, unsorted, links not followed. Names that vanish meanwhile are left out."""
+    entries = []
+    with os.scandir(path) as names:
+        for item in names:
+            try:
+                found = item.stat(follow_symlinks=False)
+                entries.append(_entry(item.name, found, item.path))
+            except FileNotFoundError:
+                continue
+    return entries
+
+
+def opened(path: str) -> Entry:
+    """The entry that a path leads to, links followed. Raises FileNotFoundError and others."""
+    return _entry(os.path.basename(path), os.stat(path), path)
+
+
+def _entry(name: str, found: os.stat_result, path: str) -> Entry:
+    form = found.st_mode & 0o170000
+    target = ""
+    if form == stat.S_IFREG:
+        kind = Kind.FILE
+    elif form == stat.S_IFDIR:
+        kind = Kind.FOLDER
+    elif form == stat.S_IFLNK:
+        kind = Kind.LINK
+        target = os.readlink(path)
+    else:
+        kind = Kind.OTHER
+    mode = found.st_mode & 0o7777
+    return Entry(name, kind, found.st_size, found.st_mtime_ns, mode, (found.st_dev, found.st_ino), False, target)
+
+
+def real_id(path: str) -> Tuple[int, int]:
+    """Device and inode of what a path leads to, through links."""
+    found = os.stat(path)
+    return (found.st_dev, found.st_ino)
+
+
+def inside(path: str, ancestor: str) -> bool:
+    """True when `path` (which need not exist) lies in or is `ancestor`, by file id of its existing parents."""
+    try:
+        wanted = real_id(ancestor)
+    except OSError:
+        return False
+    current = os.path.realpath(path)
+    while True:
+        try:
+            if real_id(current) == wanted:
+                return True
+        except OSError:
+            pass
+        parent = os.path.dirname(current)
+        if parent == current:
+            return False
+        current = parent
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and its missing parents; one that exists is fine."""
+    os.makedirs(path, exist_ok=True)
+
+
+def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
+    """Give a folder the source folder's mode and times; called last, when nothing is written in it any more."""
+    if mode:
+        os.chmod(path, source.mode)
+    if times:
+        os.utime(path, ns=(source.mtime_ns, source.mtime_ns))
+
+
+def volume(path: str) -> Volume:
+    """Describe the file system that holds an existing path."""
+    kind, flush, cold = "unknown", Flush.FILE, False
+    if sys.platform.startswith("linux"):
+        raw = ctypes.create_string_buffer(256)
+        if _libc.statfs(os.fsencode(path), raw) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), path)
+        magic = struct.unpack_from("@l", raw)[0] & 0xFFFFFFFF
+        kind, flush, cold = _MAGIC.get(magic, (f"type 0x{magic:x}", Flush.FILE, False))
+    cold = cold and bool(_DIRECT)
+    room = os.statvfs(path)
+    return Volume(
+        kind=kind,
+        flush=flush,
+        cold_reads=cold,
+        why_not_cold="" if cold else f"a read past this client's cache cannot be shown on {kind}",
+        remote=kind in _REMOTE,
+        free_bytes=room.f_bavail * room.f_frsize,
+    )
+
+
+class Folder:
+    """One open directory, used by one worker at a time."""
+
+    __slots__ = ("_fd", "_noatime", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = os.open(path, _FOLDER_FLAGS)
+        self._noatime = _NOATIME
+
+    def close(self) -> None:
+        """Let the directory go; a second call does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def at(self, name: str) -> str:
+        """Full path of a name in this folder, for messages."""
+        return os.path.join(self.path, name)
+
+    def open_source(self, name: str, *, follow: bool) -> int:
+        """Open for reading without touching the access time where the system allows that (owner or root)."""
+        flags = _SOURCE_FLAGS | (0 if follow else os.O_NOFOLLOW)
+        if self._noatime:
+            try:
+                return os.open(name, flags | self._noatime, dir_fd=self._fd)
+            except PermissionError:
+                fd = os.open(name, flags, dir_fd=self._fd)
+                self._noatime = 0
+                return fd
+        return os.open(name, flags, dir_fd=self._fd)
+
+    def create(self, name: str, mode: int) -> int:
+        """Create a new file for writing. Raises FileExistsError where the name is taken, by a link too."""
+        return os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+
+    def seal(
+        self, fd: int, name: str, *, mtime_ns: Optional[int], mode: Optional[int], owner: Optional[int], flush: bool
+    ) -> None:
+        """Give a finished file its owner, mode and times, flush it where asked, and close it.
+
+        `owner` is the open descriptor of the source whose owner and group are wanted (root only), or None.
+        The descriptor is closed whatever happens.
+        """
+        try:
+            if owner is not None:
+                found = os.fstat(owner)
+                try:
+                    os.fchown(fd, found.st_uid, found.st_gid)
+                except PermissionError:
+                    pass  # rsync -a as a plain user: owner stays ours
+            if mode is not None and (owner is not None or mode != (mode | 0o200) & 0o777 & ~_UMASK):
+                try:
+                    os.fchmod(fd, mode)
+                except OSError as error:
+                    if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                        raise  # a share without modes (FAT, CIFS noperm) keeps its own
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if flush:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def flush_volume(self) -> None:
+        """Force everything written to this file system to the medium (syncfs)."""
+        if _libc.syncfs(self._fd) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), self.path)
+
+    def flush_names(self) -> None:
+        """Force renames in this directory to the medium."""
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+                raise
+
+    def restamp(self, name: str, mtime_ns: int) -> int:
+        """Set the times by name and return the time that is really kept."""
+        os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+        return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime_ns
+
+    def set_mode(self, name: str, mode: int) -> None:
+        os.chmod(name, mode, dir_fd=self._fd)
+
+    def stat(self, name: str) -> Stat:
+        """What lies under a name now, links not followed."""
+        return _stat(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
+
+    def replace(self, name: str, final: str, mode: Optional[int] = None) -> None:
+        """One atomic rename over whatever file lies there. `mode` serves Windows, where read-only comes last."""
+        os.rename(name, final, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+    def unlink(self, name: str) -> None:
+        """Remove a name; one that is not there is fine."""
+        try:
+            os.unlink(name, dir_fd=self._fd)
+        except FileNotFoundError:
+            pass
+
+    def link(self, name: str, target: str, mtime_ns: int) -> None:
+        """Make a symbolic link with the given time."""
+        os.symlink(target, name, dir_fd=self._fd)
+        os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+
+    @contextmanager
+    def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
+        """Open a file to hash it: yields what it says of itself, and its bytes as views that live until the next one.
+
+        `cold` reads with O_DIRECT, past the page cache; only ask for it where the volume's `cold_reads` is True.
+        """
+        flags = _SOURCE_FLAGS | (0 if follow else os.O_NOFOLLOW) | (_DIRECT if cold else 0)
+        try:
+            fd = os.open(name, flags | self._noatime, dir_fd=self._fd)
+        except PermissionError:
+            fd = os.open(name, flags, dir_fd=self._fd)
+            self._noatime = 0
+        try:
+            found = _stat(os.fstat(fd))
+            yield found, read_views(fd, found.size_bytes)
+        finally:
+            os.close(fd)
+
+
+def read_views(fd: int, size_bytes: int) -> Iterator[memoryview]:
+    """The bytes of an open file from its beginning, as views that live until the next one.
+
+    One call for a small file: a read that reaches the expected size and comes back short is the end. A file that is
+    shorter or longer than expected is read to its real end.
+    """
+    view = _buffers.view
+    offset = 0
+    while True:
+        got = os.preadv(fd, [view], offset)
+        if not got:
+            return
+        yield view[:got]
+        offset += got
+        if got < _BUFFER_BYTES and (offset >= size_bytes or offset % _BLOCK_BYTES):
+            return  # behind an odd offset O_DIRECT could not read on; the caller compares sizes
+
+
+def _stat(found: os.stat_result) -> Stat:
+    return Stat(
+        stat.S_ISREG(found.st_mode),
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_mode & 0o7777,
+        (found.st_dev, found.st_ino),
+    )
+
+
+def fd_stat(fd: int) -> Stat:
+    """What an open file says of itself now."""
+    return _stat(os.fstat(fd))
+
+
+def write_all(fd: int, view: memoryview) -> None:
+    """Write every byte; short writes go on where they stopped."""
+    done = os.write(fd, view)
+    while done < len(view):
+        done += os.write(fd, view[done:])
+
+
+def drop_cache(fd: int) -> None:
+    """Let go of a large file's clean pages, so that a terabyte does not push everything else out of memory."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def close(fd: int) -> None:
+    os.close(fd)
+
+
+def process_started(pid: int) -> Optional[str]:
+    """A text that names one life of a process (its start time), or None when no such process lives."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rsplit(b")", 1)[1].split()[19].decode()
+    except FileNotFoundError:
+        if os.path.isdir("/proc/self"):
+            return None
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "unknown"
+
+
+def terminate_now(code: int) -> None:
+    """End at once; no join of threads that hang in the kernel."""
+    os._exit(code)
+
+
+_NEVER = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EACCES EPERM EROFS ENOENT ENOTDIR EISDIR ELOOP EFBIG ENAMETOOLONG EINVAL EEXIST EXDEV EILSEQ ENOTSUP ENOSYS EMLINK"
+    ).split()
+    if hasattr(errno, name)
+)
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def heal(error: OSError) -> Heal:
+    """What trying again can do about an error."""
+    if error.errno in _FULL:
+        return Heal.FULL
+    return Heal.NEVER if error.errno in _NEVER else Heal.MAYBE
+
+
+# errno -> the Windows error number that robocopy would print for the same trouble (winerror.h)
+_WINDOWS_CODE = {
+    errno.ENOENT: 2,
+    errno.EACCES: 5,
+    errno.EPERM: 5,
+    errno.EROFS: 19,
+    errno.EBUSY: 32,
+    errno.ETXTBSY: 32,
+    errno.ENOSPC: 112,
+    errno.ENAMETOOLONG: 206,
+    errno.EIO: 1117,
+    errno.ETIMEDOUT: 121,
+    errno.ENOTDIR: 267,
+    errno.EEXIST: 183,
+    errno.ESTALE: 59,
+    errno.EFBIG: 223,
+}
+_PLAIN = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "the system does not permit it",
+    errno.EROFS: "it is read-only",
+    errno.ENOENT: "it is not there (any more)",
+    errno.ENOSPC: "the disk is full",
+    errno.EIO: "the disk or the network gave an input/output error",
+    errno.ENAMETOOLONG: "the name or path is too long for this file system",
+    errno.ELOOP: "a link stands where a file or folder was expected",
+    errno.ESTALE: "the share lost track of it (stale handle)",
+}
+
+
+def explain(error: OSError) -> Tuple[int, str]:
+    """(Windows error number, plain words) for a log line or a message."""
+    code = error.errno or 0
+    words = _PLAIN.get(code) or (error.strerror or str(error)).lower()
+    return _WINDOWS_CODE.get(code, 31 if code not in (0,) else 0), words
+

@@ -1,0 +1,43 @@
+"""What a file system can do for us, as values that both platforms give."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Flush(enum.Enum):
+    """How written bytes are forced to the medium."""
+
+    VOLUME = "volume"  # one call flushes everything written so far (syncfs)
+    FILE = "file"  # each file by itself, before its handle is closed (fsync, FlushFileBuffers)
+    NONE = "none"  # lives in memory: there is nothing to flush to
+
+
+class Heal(enum.Enum):
+    """What trying again can do about an error."""
+
+    MAYBE = "maybe"
+    NEVER = "never"
+    FULL = "full"  # no room: the run stops and can be resumed
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One mounted file system.
+
+    Attributes:
+        kind: its name, as a person knows it: ext4, tmpfs, cifs, NTFS ...
+        flush: how it is flushed.
+        cold_reads: True only where a read is known to go past this client's cache.
+        why_not_cold: the reason in plain words where `cold_reads` is False.
+        remote: lies on another machine.
+        free_bytes: advisory; 0 where unknown.
+    """
+
+    kind: str
+    flush: Flush
+    cold_reads: bool
+    why_not_cold: str = ""
+    remote: bool = False
+    free_bytes: int = 0

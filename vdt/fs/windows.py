@@ -1,0 +1,471 @@
+"""Windows: long paths, FlushFileBuffers, reads that go past the client's cache (FILE_FLAG_NO_BUFFERING).
+
+The same names as posix.py and the same rules: no deciding, no retrying, no printing; OSError as the system gave it.
+Long paths are prefixed inside (`\\\\?\\`, `\\\\?\\UNC\\`) and never shown.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import msvcrt
+import ntpath
+import os
+import stat
+import sys
+import threading
+from contextlib import contextmanager
+from ctypes import wintypes
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from vdt.fs.volume import Flush, Heal, Volume
+from vdt.model import Entry, Kind
+
+assert sys.platform == "win32"  # lets mypy read this file for Windows alone
+
+WINDOWS = True
+MODE_WORD = "attributes"
+
+_BUFFER_BYTES = 1 << 20
+_SECTOR_BYTES = 4096  # a multiple of every sector size in use
+_SOURCE_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT | os.O_SEQUENTIAL
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY | os.O_NOINHERIT | os.O_SEQUENTIAL
+
+_GENERIC_READ = 0x80000000
+_SHARE_ALL = 0x7
+_OPEN_EXISTING = 3
+_NO_BUFFERING = 0x20000000
+_SEQUENTIAL_SCAN = 0x08000000
+_INVALID_HANDLE = ctypes.c_void_p(-1).value
+_OFFLINE = 0x1000 | 0x40000 | 0x400000  # OFFLINE, RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS
+_READONLY = 0x1
+_KEPT_ATTRIBUTES = 0x1 | 0x2 | 0x4 | 0x20  # read-only, hidden, system, archive
+_DRIVE_REMOTE, _DRIVE_RAM = 4, 6
+_STILL_ACTIVE = 259
+
+_kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+_kernel32.CreateFileW.restype = wintypes.HANDLE
+_kernel32.CreateFileW.argtypes = [
+    wintypes.LPCWSTR,
+    wintypes.DWORD,
+    wintypes.DWORD,
+    wintypes.LPVOID,
+    wintypes.DWORD,
+    wintypes.DWORD,
+    wintypes.HANDLE,
+]
+_kernel32.ReadFile.argtypes = [
+    wintypes.HANDLE,
+    wintypes.LPVOID,
+    wintypes.DWORD,
+    ctypes.POINTER(wintypes.DWORD),
+    wintypes.LPVOID,
+]
+_kernel32.SetFileAttributesW.argtypes = [wintypes.LPCWSTR, wintypes.DWORD]
+_kernel32.OpenProcess.restype = wintypes.HANDLE
+_kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
+_kernel32.GetProcessTimes.argtypes = [wintypes.HANDLE] + [ctypes.POINTER(wintypes.FILETIME)] * 4
+_kernel32.GetExitCodeProcess.argtypes = [wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD)]
+_kernel32.CloseHandle.argtypes = [wintypes.HANDLE]
+_kernel32.GetDriveTypeW.argtypes = [wintypes.LPCWSTR]
+_kernel32.GetVolumeInformationW.argtypes = [
+    wintypes.LPCWSTR,
+    wintypes.LPWSTR,
+    wintypes.DWORD,
+    wintypes.LPVOID,
+    wintypes.LPVOID,
+    wintypes.LPVOID,
+    wintypes.LPWSTR,
+    wintypes.DWORD,
+]
+
+
+class Stat(NamedTuple):
+    """What an open file says of itself."""
+
+    regular: bool
+    size_bytes: int
+    mtime_ns: int
+    mode: int
+    file_id: Tuple[int, int]
+
+
+class _Buffers(threading.local):
+    """One page-aligned buffer a thread: unbuffered reads ask for aligned memory."""
+
+    def __init__(self) -> None:
+        block = mmap.mmap(-1, _BUFFER_BYTES)
+        self.view = memoryview(block)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(block))
+
+
+_buffers = _Buffers()
+
+
+def absolute(path: str) -> str:
+    """The absolute form of a path that a person typed: `Z:` means `Z:\\`, slashes become backslashes."""
+    drive, rest = ntpath.splitdrive(path)
+    if drive.endswith(":") and not rest:
+        path = drive + "\\"
+    return _plain(os.path.abspath(path))
+
+
+def _plain(path: str) -> str:
+    if path.startswith("\\\\?\\UNC\\"):
+        return "\\\\" + path[8:]
+    return path[4:] if path.startswith("\\\\?\\") else path
+
+
+def _long(path: str) -> str:
+    """The form without the limit of 260 characters; only for system calls."""
+    if path.startswith("\\\\?\\") or path.startswith("\\\\.\\"):
+        return path
+    path = os.path.abspath(path)
+    return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
+
+
+def full_path(root: str, relative: str) -> str:
+    """Path of a "/"-separated relative path below `root`."""
+    return ntpath.join(root, relative.replace("/", "\\")) if relative else root
+
+
+def state_home() -> str:
+    """Folder for what must survive a share that fails: master log and unsent mail."""
+    base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")
+    return ntpath.join(base, "vdt")
+
+
+def list_folder(path: str) -> List[Entry]:
+    """Everything in a folder, unsorted. One enumeration gives sizes, times and attributes; no call a file."""
+    entries = []
+    with os.scandir(_long(path)) as names:
+        for item in names:
+            entries.append(_entry(item.name, item.stat(follow_symlinks=False), item.path))
+    return entries
+
+
+def opened(path: str) -> Entry:
+    """The entry that a path leads to, links followed. Raises FileNotFoundError and others."""
+    return _entry(ntpath.basename(path), os.stat(_long(path)), path)
+
+
+def _entry(name: str, found: os.stat_result, path: str) -> Entry:
+    attributes = found.st_file_attributes
+    target = ""
+    if stat.S_ISLNK(found.st_mode):
+        kind = Kind.LINK
+        target = os.readlink(_long(path))
+    elif attributes & stat.FILE_ATTRIBUTE_DIRECTORY:
+        # a junction or another reparse point that is not a symbolic link is a link to us: never descended unasked
+        mount = found.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT
+        kind = Kind.LINK if mount else Kind.FOLDER
+        target = os.readlink(_long(path)) if mount else ""
+    elif stat.S_ISREG(found.st_mode):
+        kind = Kind.FILE
+    else:
+        kind = Kind.OTHER
+    return Entry(
+        name,
+        kind,
+        found.st_size,
+        found.st_mtime_ns,
+        attributes & _KEPT_ATTRIBUTES,
+        (found.st_dev, found.st_ino),
+        bool(attributes & _OFFLINE),
+        target,
+    )
+
+
+def real_id(path: str) -> Tuple[int, int]:
+    """Volume serial and file index of what a path leads to, through links, drive letters and UNC names."""
+    found = os.stat(_long(path))
+    return (found.st_dev, found.st_ino)
+
+
+def inside(path: str, ancestor: str) -> bool:
+    """True when `path` (which need not exist) lies in or is `ancestor`: by file id where the system gives one, and by
+    name in any case."""
+    try:
+        wanted = real_id(ancestor)
+    except OSError:
+        return False
+    named = ntpath.normcase(os.path.realpath(ancestor))
+    current = os.path.realpath(path)
+    while True:
+        try:
+            if (wanted[1] and real_id(current) == wanted) or ntpath.normcase(current) == named:
+                return True
+        except OSError:
+            pass
+        parent = ntpath.dirname(current)
+        if parent == current:
+            return False
+        current = parent
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and its missing parents; one that exists is fine."""
+    os.makedirs(_long(path), exist_ok=True)
+
+
+def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
+    """Give a folder the source folder's attributes and times; called last."""
+    if times:
+        os.utime(_long(path), ns=(source.mtime_ns, source.mtime_ns))
+    if mode and source.mode & ~0x20:
+        _set_attributes(path, source.mode)
+
+
+def _set_attributes(path: str, attributes: int) -> None:
+    if not _kernel32.SetFileAttributesW(_long(path), attributes or 0x80):
+        raise ctypes.WinError(ctypes.get_last_error())
+
+
+def volume(path: str) -> Volume:
+    """Describe the volume that holds an existing path."""
+    full = os.path.abspath(path)
+    drive = ntpath.splitdrive(full)[0] + "\\"
+    name = ctypes.create_unicode_buffer(64)
+    kind = "unknown"
+    if _kernel32.GetVolumeInformationW(drive, None, 0, None, None, None, name, 64):
+        kind = name.value
+    drive_type = _kernel32.GetDriveTypeW(drive)
+    free = ctypes.c_ulonglong(0)
+    _kernel32.GetDiskFreeSpaceExW(ctypes.c_wchar_p(_long(full)), ctypes.byref(free), None, None)
+    return Volume(
+        kind=kind,
+        flush=Flush.FILE,
+        cold_reads=True,
+        remote=drive_type == _DRIVE_REMOTE or full.startswith("\\\\"),
+        free_bytes=free.value,
+    )
+
+
+class Folder:
+    """One directory, used by one worker at a time."""
+
+    __slots__ = ("_base", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._base = _long(path)
+        if not os.path.isdir(self._base):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def at(self, name: str) -> str:
+        """Full path of a name in this folder, for messages."""
+        return ntpath.join(self.path, name)
+
+    def _in(self, name: str) -> str:
+        return f"{self._base}\\{name}"
+
+    def open_source(self, name: str, *, follow: bool) -> int:
+        """Open for reading; others may write, rename and delete meanwhile (the instrument may still hold the file)."""
+        return os.open(self._in(name), _SOURCE_FLAGS)
+
+    def create(self, name: str, mode: int) -> int:
+        """Create a new file for writing. Raises FileExistsError where the name is taken."""
+        return os.open(self._in(name), _CREATE_FLAGS, stat.S_IWRITE | stat.S_IREAD)
+
+    def seal(
+        self, fd: int, name: str, *, mtime_ns: Optional[int], mode: Optional[int], owner: Optional[int], flush: bool
+    ) -> None:
+        """Flush where asked, close, then give the file its times and attributes but read-only (see `replace`)."""
+        try:
+            if flush:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        if mtime_ns is not None:
+            os.utime(self._in(name), ns=(mtime_ns, mtime_ns))
+        if mode is not None and mode & ~(_READONLY | 0x20):
+            _set_attributes(self._in(name), mode & ~_READONLY)
+
+    def flush_volume(self) -> None:
+        """Windows flushes file by file."""
+
+    def flush_names(self) -> None:
+        """NTFS and SMB keep names in order by themselves; there is no call for it."""
+
+    def restamp(self, name: str, mtime_ns: int) -> int:
+        """Set the times by name and return the time that is really kept."""
+        os.utime(self._in(name), ns=(mtime_ns, mtime_ns))
+        return os.stat(self._in(name)).st_mtime_ns
+
+    def set_mode(self, name: str, mode: int) -> None:
+        _set_attributes(self._in(name), mode)
+
+    def stat(self, name: str) -> Stat:
+        """What lies under a name now, links not followed."""
+        return _stat(os.lstat(self._in(name)))
+
+    def replace(self, name: str, final: str, mode: Optional[int] = None) -> None:
+        """One atomic rename over whatever file lies there; a read-only attribute is lifted first and set last."""
+        target = self._in(final)
+        try:
+            os.replace(self._in(name), target)
+        except PermissionError:
+            found = os.lstat(target)
+            if not found.st_file_attributes & _READONLY:
+                raise
+            _set_attributes(target, found.st_file_attributes & _KEPT_ATTRIBUTES & ~_READONLY)
+            try:
+                os.replace(self._in(name), target)
+            except OSError:
+                _set_attributes(target, found.st_file_attributes & _KEPT_ATTRIBUTES)
+                raise
+        if mode is not None and mode & _READONLY:
+            _set_attributes(target, mode)
+
+    def unlink(self, name: str) -> None:
+        """Remove a name; one that is not there is fine."""
+        try:
+            os.unlink(self._in(name))
+        except FileNotFoundError:
+            pass
+
+    def link(self, name: str, target: str, mtime_ns: int) -> None:
+        """Make a symbolic link; Windows needs a privilege or developer mode for it."""
+        os.symlink(target, self._in(name))
+
+    @contextmanager
+    def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
+        """Open a file to hash it: yields what it says of itself, and its bytes as views that live until the next one.
+
+        `cold` opens with FILE_FLAG_NO_BUFFERING, which goes past this client's cache and proves nothing about the
+        server's.
+        """
+        flags = _SEQUENTIAL_SCAN | (_NO_BUFFERING if cold else 0)
+        handle = _kernel32.CreateFileW(self._in(name), _GENERIC_READ, _SHARE_ALL, None, _OPEN_EXISTING, flags, None)
+        if handle == _INVALID_HANDLE:
+            raise ctypes.WinError(ctypes.get_last_error())
+        fd = msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
+        try:
+            found = _stat(os.fstat(fd))
+            yield found, _read_handle(handle, found.size_bytes)
+        finally:
+            os.close(fd)
+
+
+def _read_handle(handle: int, size_bytes: int) -> Iterator[memoryview]:
+    view, address = _buffers.view, _buffers.address
+    got = wintypes.DWORD(0)
+    done = 0
+    while True:
+        if not _kernel32.ReadFile(handle, address, _BUFFER_BYTES, ctypes.byref(got), None):
+            raise ctypes.WinError(ctypes.get_last_error())
+        if not got.value:
+            return
+        yield view[: got.value]
+        done += got.value
+        if got.value < _BUFFER_BYTES and (done >= size_bytes or done % _SECTOR_BYTES):
+            return
+
+
+def read_views(fd: int, size_bytes: int) -> Iterator[memoryview]:
+    """The bytes of an open source from its beginning, as views that live until the next one."""
+    return _read_handle(msvcrt.get_osfhandle(fd), size_bytes)
+
+
+def _stat(found: os.stat_result) -> Stat:
+    return Stat(
+        stat.S_ISREG(found.st_mode),
+        found.st_size,
+        found.st_mtime_ns,
+        getattr(found, "st_file_attributes", 0) & _KEPT_ATTRIBUTES,
+        (found.st_dev, found.st_ino),
+    )
+
+
+def fd_stat(fd: int) -> Stat:
+    """What an open file says of itself now."""
+    return _stat(os.fstat(fd))
+
+
+def write_all(fd: int, view: memoryview) -> None:
+    """Write every byte; short writes go on where they stopped."""
+    done = os.write(fd, view)
+    while done < len(view):
+        done += os.write(fd, view[done:])
+
+
+def drop_cache(fd: int) -> None:
+    """Windows has no call for it; unbuffered reads do not fill the cache."""
+
+
+def close(fd: int) -> None:
+    os.close(fd)
+
+
+def process_started(pid: int) -> Optional[str]:
+    """A text that names one life of a process (its start time), or None when no such process lives."""
+    handle = _kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION; os.kill(pid, 0) would kill
+    if not handle:
+        return "unknown" if ctypes.get_last_error() == 5 else None
+    try:
+        code = wintypes.DWORD(0)
+        if _kernel32.GetExitCodeProcess(handle, ctypes.byref(code)) and code.value != _STILL_ACTIVE:
+            return None
+        times = [wintypes.FILETIME() for _ in range(4)]
+        if not _kernel32.GetProcessTimes(handle, *(ctypes.byref(t) for t in times)):
+            return "unknown"
+        return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
+    finally:
+        _kernel32.CloseHandle(handle)
+
+
+def terminate_now(code: int) -> None:
+    """End at once; no join of threads that hang in the kernel."""
+    os._exit(code)
+
+
+_NEVER_ERRNO = frozenset(
+    getattr(errno, name) for name in "ENOENT ENOTDIR EISDIR EINVAL EEXIST EXDEV ENAMETOOLONG EROFS".split()
+)
+_NEVER_WINERROR = frozenset({2, 3, 19, 123, 161, 183, 206, 225, 226, 267, 1314})
+_MAYBE_WINERROR = frozenset({5, 32, 33, 53, 55, 59, 64, 67, 71, 121, 1117, 1231, 1450})
+_FULL_WINERROR = frozenset({39, 112, 1295})
+
+
+def heal(error: OSError) -> Heal:
+    """What trying again can do about an error. 5 and 32 may heal: a virus scanner holds a new file for a moment."""
+    code = getattr(error, "winerror", None)
+    if code in _FULL_WINERROR or error.errno == errno.ENOSPC:
+        return Heal.FULL
+    if code in _MAYBE_WINERROR:
+        return Heal.MAYBE
+    if code in _NEVER_WINERROR or error.errno in _NEVER_ERRNO:
+        return Heal.NEVER
+    return Heal.MAYBE
+
+
+_PLAIN = {
+    2: "it is not there (any more)",
+    3: "the path is not there (any more)",
+    5: "access is denied",
+    19: "it is write-protected",
+    32: "another program has it open",
+    53: "the server or share was not found on the network",
+    59: "an unexpected network error",
+    64: "the network connection was dropped",
+    112: "the disk is full",
+    123: "Windows does not allow this name",
+    206: "the name or path is too long",
+    1314: "making a link needs a privilege: turn on Windows developer mode or run as administrator",
+}
+
+
+def explain(error: OSError) -> Tuple[int, str]:
+    """(Windows error number, plain words) for a log line or a message."""
+    code = getattr(error, "winerror", None) or error.errno or 0
+    return code, _PLAIN.get(code) or (error.strerror or str(error)).rstrip(". ").lower()

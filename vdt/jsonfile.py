@@ -1,0 +1,32 @@
+"""Writes a JSON report last and whole: beside, flushed, renamed; or to standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import IO, Any, Dict
+
+from vdt import fs
+from vdt.errors import LostOutputError
+
+
+def write_json(path: str, value: Dict[str, Any], stdout: IO[str]) -> None:
+    """Write `value`, ASCII-escaped, to `path`; "-" is `stdout`.
+
+    Raises:
+        LostOutputError: it could not be written.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=True) + "\n"
+    try:
+        if path == "-":
+            stdout.write(text)
+            stdout.flush()
+            return
+        beside = f"{path}.new"
+        with open(beside, "w", encoding="ascii", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise LostOutputError(f"The JSON report {path} could not be written: {fs.explain(error)[1]}.") from error

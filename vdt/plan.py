@@ -1,0 +1,238 @@
+"""What is to be done with one folder: pure decisions on a Pair of listings.
+
+    pair of listings + policy + digests on record  ->  FolderPlan (actions, skipped, extras, mismatches, ...)
+
+Nothing here touches a disk; a dry run is this plan, reported.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, NamedTuple, Optional, Pattern, Sequence, Tuple
+
+from vdt.compare import classify, times_equal
+from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Links, Policy, Problem, Verb, join
+from vdt.records import Record, Records
+
+PARTIAL = re.compile(r"\.vdt-[0-9a-f]{16}\.partial\Z")
+
+
+class Pair(NamedTuple):
+    """The two listings of one folder, links that are to be followed already replaced by what they lead to."""
+
+    folder: str
+    source: Sequence[Entry]  # sorted by name
+    dest: Optional[Sequence[Entry]]  # None: the folder is not there yet
+
+
+class Skipped(NamedTuple):
+    """A file that needs no work."""
+
+    entry: Entry
+    file_class: FileClass
+    evidence: Evidence
+    record: Optional[Record] = None
+    word: str = ""  # robocopy's word where it is not the class: "named", "large", "small", ...
+
+
+@dataclass
+class FolderPlan:
+    """Everything decided for one folder. `listed` counts its files that match the file specs, as robocopy's folder
+    lines do."""
+
+    folder: str
+    is_new: bool
+    listed: int = 0
+    actions: List[Action] = field(default_factory=list)
+    skipped: List[Skipped] = field(default_factory=list)
+    retouch: List[Action] = field(default_factory=list)  # only the mode differs and is to be set
+    descend: List[Tuple[Entry, bool]] = field(default_factory=list)  # (sub-folder, exists at the destination)
+    excluded_folders: List[Entry] = field(default_factory=list)
+    extra_files: List[Entry] = field(default_factory=list)
+    extra_folders: List[Entry] = field(default_factory=list)
+    mismatches: List[Tuple[Entry, Entry]] = field(default_factory=list)
+    conflicts: List[Problem] = field(default_factory=list)
+    conflict_bytes: int = 0
+    refused: List[Tuple[Entry, str]] = field(default_factory=list)  # cannot be held by the destination: failed
+    special: List[Tuple[Entry, str]] = field(default_factory=list)  # listed, not copied
+    stale_partials: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the decisions need beyond the policy."""
+
+    policy: Policy
+    existing: Existing = Existing.PROVE
+    replace_proven: bool = False
+    also: Optional[str] = None  # the second digest that a record must hold to count
+    fold_case: bool = False  # the destination does not tell "a" from "A"
+
+
+class Planner:
+    """Decides folder by folder. Compiles the patterns of the policy once."""
+
+    def __init__(self, rules: Rules, records: Records) -> None:
+        self._rules = rules
+        self._policy = rules.policy
+        self._records = records
+        self._include = _matcher(rules.policy.include_files, rules.fold_case)
+        self._exclude = _matcher(rules.policy.exclude_files, rules.fold_case)
+        self._exclude_folder = _matcher(rules.policy.exclude_folders, rules.fold_case)
+        self._key: Callable[[str], str] = str.casefold if rules.fold_case else str
+
+    def plan(self, pair: Pair, depth: int) -> FolderPlan:
+        """Decide one folder; `depth` is 1 for the root."""
+        plan = FolderPlan(pair.folder, pair.dest is None)
+        key = self._key
+        present: Dict[str, Entry] = {}
+        for entry in pair.dest or ():
+            if PARTIAL.match(entry.name):
+                plan.stale_partials.append(entry.name)
+            else:
+                present[key(entry.name)] = entry
+        records = self._records.folder(pair.folder) if present else {}
+        taken: Dict[str, str] = {}
+        for entry in pair.source:
+            name = key(entry.name)
+            if self._rules.fold_case and name in taken:
+                plan.refused.append((entry, f"its name differs only by case from '{taken[name]}', which is kept"))
+                continue
+            taken[name] = entry.name
+            self._place(plan, entry, present.pop(name, None), records, depth)
+        for entry in sorted(present.values()):
+            (plan.extra_folders if entry.kind is Kind.FOLDER else plan.extra_files).append(entry)
+        return plan
+
+    def _place(
+        self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], records: Dict[str, Record], depth: int
+    ) -> None:
+        policy = self._policy
+        if entry.kind is Kind.FOLDER:
+            if not policy.recurse or (policy.max_levels is not None and depth >= policy.max_levels):
+                return
+            if self._exclude_folder and self._exclude_folder(join(plan.folder, entry.name)):
+                plan.excluded_folders.append(entry)
+            elif dest is not None and dest.kind is not Kind.FOLDER:
+                plan.mismatches.append((entry, dest))
+            else:
+                plan.descend.append((entry, dest is not None))
+            return
+        path = join(plan.folder, entry.name)
+        if self._include and not self._include(path):
+            return
+        plan.listed += 1
+        reason = self._not_copied(entry)
+        if reason:
+            plan.special.append((entry, reason))
+            return
+        word = self._excluded(entry, path)
+        if word:
+            plan.skipped.append(Skipped(entry, FileClass.SAME, Evidence.NONE, None, word))
+            return
+        file_class = classify(entry, dest, policy)
+        if file_class is FileClass.MISMATCH and dest is not None:
+            plan.mismatches.append((entry, dest))
+            return
+        record = records.get(entry.name)
+        if record is not None and dest is not None and entry.kind is Kind.FILE:
+            if record.covers(dest) and record.matches_source(entry) and self._record_has_all(record):
+                plain = file_class if file_class is FileClass.TWEAKED else FileClass.SAME
+                if not policy.include_same:
+                    self._skip(plan, Skipped(entry, plain, Evidence.ON_RECORD, record), dest)
+                    return
+            elif record.covers(dest) and not self._rules.replace_proven and self._older_or_shorter(entry, record):
+                plan.conflicts.append(
+                    Problem(
+                        path,
+                        f"the source ({entry.size_bytes} bytes) is older or shorter than the proven copy "
+                        f"({dest.size_bytes} bytes); kept. --replace_proven replaces it",
+                    )
+                )
+                plan.conflict_bytes += entry.size_bytes
+                return
+        self._decide(plan, entry, dest, file_class)
+
+    def _decide(self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], file_class: FileClass) -> None:
+        policy = self._policy
+        verb = Verb.LINK if entry.kind is Kind.LINK else Verb.COPY
+        skip = (
+            (file_class is FileClass.NEWER and policy.skip_newer)
+            or (file_class is FileClass.OLDER and policy.skip_older)
+            or (file_class is FileClass.CHANGED and policy.skip_changed)
+            or (file_class is FileClass.LONELY and policy.skip_lonely)
+        )
+        if skip:
+            plan.skipped.append(Skipped(entry, file_class, Evidence.NONE, None, file_class.name.lower()))
+        elif (
+            file_class not in (FileClass.SAME, FileClass.TWEAKED)
+            or (file_class is FileClass.SAME and policy.include_same)
+            or (file_class is FileClass.TWEAKED and policy.include_tweaked)
+        ):
+            plan.actions.append(Action(plan.folder, entry, verb, file_class, 1, dest))
+        elif entry.kind is Kind.LINK:
+            plan.skipped.append(Skipped(entry, file_class, Evidence.ON_RECORD))  # its text was just compared
+        elif policy.checksum or self._rules.existing is Existing.PROVE:
+            plan.actions.append(Action(plan.folder, entry, Verb.PROVE, file_class, 1, dest))
+        else:
+            self._skip(plan, Skipped(entry, file_class, Evidence.PRESENT), dest)
+
+    def _skip(self, plan: FolderPlan, skipped: Skipped, dest: Optional[Entry]) -> None:
+        plan.skipped.append(skipped)
+        if skipped.file_class is FileClass.TWEAKED and self._policy.fix_modes:
+            plan.retouch.append(Action(plan.folder, skipped.entry, Verb.COPY, FileClass.TWEAKED, 1, dest))
+
+    def _record_has_all(self, record: Record) -> bool:
+        also = self._rules.also
+        return not also or record.also.startswith(also + ":")
+
+    def _older_or_shorter(self, entry: Entry, record: Record) -> bool:
+        if entry.size_bytes < record.size_bytes:
+            return True
+        return entry.mtime_ns < record.mtime_ns and not times_equal(entry.mtime_ns, record.mtime_ns, self._policy)
+
+    def _not_copied(self, entry: Entry) -> str:
+        if entry.kind is Kind.OTHER:
+            return "a socket, fifo or device"
+        if entry.kind is Kind.LINK and self._policy.links is Links.SKIP:
+            return "a link; links are skipped here"
+        if entry.offline:
+            return "lies offline or in the cloud; reading it would recall it"
+        if PARTIAL.match(entry.name):
+            return "has the name of a partial file of this program"
+        return ""
+
+    def _excluded(self, entry: Entry, path: str) -> str:
+        policy = self._policy
+        if self._exclude and self._exclude(path):
+            return "named"
+        if policy.max_size_bytes is not None and entry.size_bytes > policy.max_size_bytes:
+            return "large"
+        if policy.min_size_bytes is not None and entry.size_bytes < policy.min_size_bytes:
+            return "small"
+        return ""
+
+
+def _matcher(patterns: Sequence[str], fold_case: bool) -> Optional[Callable[[str], bool]]:
+    """One test for all patterns on a relative path; None where there are none (the usual case costs nothing)."""
+    if not patterns:
+        return None
+    flags = re.IGNORECASE if fold_case else 0
+    names: List[Pattern[str]] = []
+    paths: List[Pattern[str]] = []
+    for text in patterns:
+        pattern = text.replace("\\", "/")
+        if pattern == "*.*":  # robocopy's way to say all, dot or no dot
+            pattern = "*"
+        if "/" in pattern:
+            paths.append(re.compile(fnmatch.translate(pattern.strip("/")), flags))
+        else:
+            names.append(re.compile(fnmatch.translate(pattern), flags))
+
+    def matches(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(p.match(name) for p in names) or any(p.match(path) for p in paths)
+
+    return matches

@@ -1,0 +1,169 @@
+"""Before the first byte: do the two paths stand apart, and does the destination do what a copy needs?
+
+Writes one small probe at the destination and removes it. Never touches the source.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from typing import Callable, Tuple, TypeVar
+
+from vdt import fs
+from vdt.errors import RefusedError
+from vdt.hashing import digest_views
+
+_TRIES = 3
+_PROBE_BYTES = 4096
+_PROBE_TIME_NS = 1_700_000_000_123_456_700  # 100 ns steps, as NTFS keeps them
+_MODE = 0o644
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What the probe found."""
+
+    volume: fs.Volume
+    fold_case: bool  # "a" and "A" are one name here
+    time_step_ns: int  # how far a time that was set came back from what was asked; 0 is exact
+    notes: Tuple[str, ...] = ()
+
+
+def check_apart(source: str, destination: str) -> None:
+    """Refuse a destination that is the source, lies in it, or holds it; by file id, so through links and drives too.
+
+    Raises:
+        RefusedError: they are not apart.
+    """
+    if fs.inside(destination, source):
+        same = fs.inside(source, destination)
+        how = "is the source itself" if same else "lies inside the source"
+        raise RefusedError(f"The destination {destination} {how} ({source}). Choose a destination outside of it.")
+    if fs.inside(source, destination):
+        raise RefusedError(
+            f"The source {source} lies inside the destination {destination}. Choose a destination that does not hold it."
+        )
+
+
+def probe(path: str) -> Destination:
+    """Try everything a copy does on a small file in `path`, which must exist.
+
+    Raises:
+        RefusedError: creating, writing, reading back, renaming or deleting was refused three times.
+    """
+    volume = _thrice("looked at", path, lambda: fs.volume(path))
+    name = f".vdt-{secrets.token_hex(8)}.partial"  # should the probe be left behind, a later run takes it for stale
+    other = f".vdt-{secrets.token_hex(8)}.partial"
+    data = memoryview(secrets.token_bytes(_PROBE_BYTES))
+    notes = []
+    folder = _thrice("opened", path, lambda: fs.Folder(path))
+    with folder:
+
+        def write(target: str) -> None:
+            folder.unlink(target)
+            fd = folder.create(target, _MODE)
+            try:
+                fs.write_all(fd, data)
+            finally:
+                fs.close(fd)
+
+        def read_back(cold: bool) -> bool:
+            with folder.back(name, cold=cold) as (_, views):
+                return digest_views(views) == digest_views([data])
+
+        def seal() -> None:
+            folder.unlink(name)
+            fd = folder.create(name, _MODE)
+            try:
+                fs.write_all(fd, data)
+            except OSError:
+                fs.close(fd)
+                raise
+            folder.seal(fd, name, mtime_ns=_PROBE_TIME_NS, mode=_MODE, owner=None, flush=True)
+
+        step_ns = 0
+        fold_case = False
+        try:
+            _thrice("written to", path, lambda: write(name))
+            try:
+                seal()
+                step_ns = abs(folder.stat(name).mtime_ns - _PROBE_TIME_NS)
+                if step_ns:
+                    notes.append(f"{path}: the share keeps times only to about {step_ns / 1e9:g} s.")
+            except OSError as error:
+                notes.append(f"{path}: a flush, mode or time was refused ({fs.explain(error)[1]}).")
+                _thrice("written to", path, lambda: write(name))
+            if volume.flush is fs.Flush.VOLUME:
+                try:
+                    folder.flush_volume()
+                except OSError as error:
+                    raise RefusedError(f"{path} cannot be flushed: {fs.explain(error)[1]}.") from error
+            cold = volume.cold_reads
+            if cold:
+                try:
+                    cold = read_back(True)
+                except OSError:
+                    cold = False
+                if not cold:
+                    volume = fs.Volume(
+                        volume.kind,
+                        volume.flush,
+                        False,
+                        "a read past this client's cache was refused",
+                        volume.remote,
+                        volume.free_bytes,
+                    )
+            if not _thrice("read back from", path, lambda: read_back(False)):
+                raise RefusedError(f"{path} gives other bytes back than were written. Nothing was copied; check the disk.")
+            try:
+                fold_case = folder.stat(name.upper()).size_bytes == _PROBE_BYTES
+            except OSError:
+                fold_case = False
+            _thrice("written to", path, lambda: write(other))
+            _thrice("renamed in", path, lambda: folder.replace(name, other))
+        finally:
+            for left in (name, other):
+                _thrice("deleted from", path, lambda left=left: folder.unlink(left))  # type: ignore[misc]
+    if not volume.cold_reads:
+        notes.append(f"{path}: {volume.why_not_cold}; files are recorded as read back, no more.")
+    return Destination(volume, fold_case, step_ns, tuple(notes))
+
+
+def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:
+    """Act; a refusal counts only when it comes three times."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return act()
+        except OSError as error:
+            if attempt == _TRIES:
+                raise RefusedError(
+                    f"The destination {path} cannot be {what}: {fs.explain(error)[1]}. "
+                    "Check that it is mounted and that you may write there."
+                ) from error
+    raise AssertionError("unreachable")
+
+
+def check_room(volume: fs.Volume, needed_bytes: int, path: str) -> None:
+    """Refuse when the destination says that it has less room than is left to copy. Its figure is advisory.
+
+    Raises:
+        RefusedError: too little room.
+    """
+    if volume.free_bytes and needed_bytes > volume.free_bytes:
+        raise RefusedError(
+            f"{path} has {volume.free_bytes / 1024**3:.1f} GB free, {needed_bytes / 1024**3:.1f} GB are left to copy. "
+            "Make room, or use --ignore_space if the figure is wrong."
+        )
+
+
+def existing_parent(path: str) -> str:
+    """The nearest folder at or above `path` that exists."""
+    current = path
+    while not os.path.isdir(current):
+        parent = os.path.dirname(current)
+        if parent == current:
+            break
+        current = parent
+    return current

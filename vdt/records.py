@@ -1,0 +1,91 @@
+"""Digests on record: what earlier runs proved, kept folder by folder in as little memory as it takes.
+
+Pure. A record says that source and destination held the same bytes while the source had this size and time and the
+destination kept `stored_mtime_ns`. It counts only while both still have them. Packed, a record costs about its name
+and 50 bytes more (a dict of tuples: 307 bytes a file).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Dict, NamedTuple, Tuple
+
+from vdt.model import Entry, Evidence
+
+_HEAD = struct.Struct("<HBBqqq16s")  # name length, evidence, length of the second digest, size, times, xxh128
+_LEVELS = [Evidence.NONE, Evidence.INFLIGHT, Evidence.REREAD, Evidence.COLD, Evidence.BOTH]
+_NUMBER = {level: number for number, level in enumerate(_LEVELS)}
+
+
+class Record(NamedTuple):
+    """One file's proof."""
+
+    size_bytes: int
+    mtime_ns: int
+    stored_mtime_ns: int
+    digest: str
+    evidence: Evidence  # how it was proven then
+    also: str = ""  # second digest, with its name: "md5:900150983c..."
+
+    def covers(self, entry: Entry) -> bool:
+        """True when `entry`, at the destination, is still what was proven."""
+        return entry.size_bytes == self.size_bytes and entry.mtime_ns == self.stored_mtime_ns
+
+    def matches_source(self, entry: Entry) -> bool:
+        """True when `entry`, at the source, is still what was copied."""
+        return entry.size_bytes == self.size_bytes and entry.mtime_ns == self.mtime_ns
+
+
+class Records:
+    """All records of one tree; a later one of the same path replaces an earlier one."""
+
+    def __init__(self) -> None:
+        self._folders: Dict[str, bytearray] = {}
+        self.count = 0
+
+    def add(self, path: str, record: Record) -> None:
+        """Take a record of a relative path. Raises ValueError where it does not fit (a torn or forged line)."""
+        folder, _, name = path.rpartition("/")
+        raw = name.encode("utf-8", "surrogateescape")
+        also = record.also.encode("ascii")
+        digest = bytes.fromhex(record.digest)
+        if len(digest) != 16 or not raw or len(raw) > 0xFFFF or len(also) > 0xFF:
+            raise ValueError("not a record")
+        try:
+            head = _HEAD.pack(
+                len(raw),
+                _NUMBER[record.evidence],
+                len(also),
+                record.size_bytes,
+                record.mtime_ns,
+                record.stored_mtime_ns,
+                digest,
+            )
+        except (struct.error, KeyError) as error:
+            raise ValueError("not a record") from error
+        self._folders.setdefault(folder, bytearray()).extend(head + raw + also)
+        self.count += 1
+
+    def folder(self, folder: str) -> Dict[str, Record]:
+        """The records of one folder by name."""
+        packed = self._folders.get(folder)
+        found: Dict[str, Record] = {}
+        if not packed:
+            return found
+        at = 0
+        while at < len(packed):
+            name_length, level, also_length, size, mtime, stored, digest = _HEAD.unpack_from(packed, at)
+            at += _HEAD.size
+            name = packed[at : at + name_length].decode("utf-8", "surrogateescape")
+            at += name_length
+            also = packed[at : at + also_length].decode("ascii")
+            at += also_length
+            found[name] = Record(size, mtime, stored, digest.hex(), _LEVELS[level], also)
+        return found
+
+    def folders(self) -> Tuple[str, ...]:
+        """Every folder that has records."""
+        return tuple(self._folders)
+
+
+NO_RECORDS = Records()

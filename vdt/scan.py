@@ -1,0 +1,124 @@
+"""Walks source and destination together, folder by folder, depth first and sorted, one listing of each.
+
+A generator: memory holds one path of folders, not the tree. Reads listings, nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from vdt import fs
+from vdt.errors import StoppedError
+from vdt.model import Entry, Kind, Links, join
+from vdt.plan import FolderPlan, Pair, Planner
+from vdt.snapshot import Snapshot
+
+# Never entered at a root: snapshots of the file server, the recycle bin, Windows' own folder.
+ROOT_FOLDERS_LEFT_OUT = frozenset({".snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information"})
+
+Lister = Callable[[str], List[Entry]]
+
+
+class Scanned(NamedTuple):
+    """One folder of the walk. `error` is set where the source folder could not be listed; `plan` is None then."""
+
+    folder: str
+    entry: Optional[Entry]  # the source folder itself; None for the root
+    plan: Optional[FolderPlan]
+    error: Optional[OSError] = None
+    side: str = ""  # "source" or "destination": which listing failed
+    broken_links: Tuple[Tuple[Entry, str], ...] = ()
+
+
+def walk(
+    source: str, dest: str, planner: Planner, links: Links, lister: Lister, *, dest_exists: bool
+) -> Iterator[Scanned]:
+    """Walk both trees and plan each folder.
+
+    Args:
+        lister: lists a folder by full path; it retries what may heal. Raises OSError.
+    """
+    stack: List[Tuple[str, Optional[Entry], bool, Tuple[Tuple[int, int], ...]]] = [("", None, dest_exists, ())]
+    while stack:
+        folder, entry, there, above = stack.pop()
+        place = fs.full_path(source, folder)
+        try:
+            listing = lister(place)
+        except OSError as error:
+            yield Scanned(folder, entry, None, error, "source")
+            continue
+        if not folder:
+            listing = [item for item in listing if item.name not in ROOT_FOLDERS_LEFT_OUT]
+        listing.sort()
+        broken: List[Tuple[Entry, str]] = []
+        if links is Links.FOLLOW:
+            above = (*above, fs.real_id(place))
+            listing, broken = _follow(place, listing, set(above))
+        present: Optional[List[Entry]] = None
+        if there:
+            try:
+                present = lister(fs.full_path(dest, folder))
+            except OSError as error:
+                yield Scanned(folder, entry, None, error, "destination")
+                continue
+        plan = planner.plan(Pair(folder, listing, present), folder.count("/") + 2 if folder else 1)
+        yield Scanned(folder, entry, plan, None, "", tuple(broken))
+        for child, exists in reversed(plan.descend):
+            stack.append((join(folder, child.name), child, exists, above))
+
+
+def _follow(
+    place: str, listing: List[Entry], above: Set[Tuple[int, int]]
+) -> Tuple[List[Entry], List[Tuple[Entry, str]]]:
+    """Replace each link by what it leads to; links that lead nowhere or back up are reported, not followed."""
+    kept: List[Entry] = []
+    broken: List[Tuple[Entry, str]] = []
+    for entry in listing:
+        if entry.kind is not Kind.LINK:
+            kept.append(entry)
+            continue
+        try:
+            real = fs.opened(fs.full_path(place, entry.name))
+        except OSError as error:
+            broken.append((entry, f"the link leads to '{entry.target}': {fs.explain(error)[1]}"))
+            continue
+        if real.kind is Kind.FOLDER and real.file_id in above:
+            broken.append((entry, f"the link leads back to a folder above it ('{entry.target}')"))
+            continue
+        kept.append(real._replace(name=entry.name))
+    return kept, broken
+
+
+def take_snapshot(
+    root: str, lister: Lister, *, links: Links, ignore: Callable[[str], bool], stop: Callable[[], object]
+) -> Snapshot:
+    """List a whole tree, as the counts before and after need it.
+
+    Args:
+        ignore: names that are left out wherever they stand (our own partials at the destination).
+        stop: asked before each folder.
+
+    Raises:
+        OSError: a folder could not be listed; a count that misses a folder would be no count.
+        StoppedError: `stop` said so.
+    """
+    snapshot = Snapshot()
+    stack: List[Tuple[str, Tuple[Tuple[int, int], ...]]] = [("", ())]
+    while stack:
+        folder, above = stack.pop()
+        if stop():
+            raise StoppedError("Stopped while the files were counted; nothing was changed.")
+        place = fs.full_path(root, folder)
+        listing = [item for item in lister(place) if not ignore(item.name)]
+        if not folder:
+            listing = [item for item in listing if item.name not in ROOT_FOLDERS_LEFT_OUT]
+        listing.sort()
+        if links is Links.FOLLOW:
+            above = (*above, fs.real_id(place))
+            listing, broken = _follow(place, listing, set(above))
+            listing += [entry for entry, _ in broken]
+        snapshot.add(folder, listing)
+        for item in reversed(listing):
+            if item.kind is Kind.FOLDER:
+                stack.append((join(folder, item.name), above))
+    return snapshot

@@ -1,0 +1,56 @@
+"""One listing of a tree, packed: names, sizes and times of every file, about 60 bytes a file.
+
+Pure. The count before the transfer is such a listing; with it a file that grew can be named, and the last listing of
+the source can be held against the first.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Dict, Iterable, Iterator, Tuple
+
+from vdt.model import Count, Entry, Kind
+
+
+class Snapshot:
+    """Files of a tree by folder. Links count as files without bytes, as a walk of the tree counts them."""
+
+    def __init__(self) -> None:
+        self._folders: Dict[str, Tuple[str, array[int]]] = {}
+        self._files = 0
+        self._bytes = 0
+
+    def add(self, folder: str, entries: Iterable[Entry]) -> None:
+        """Take the listing of one folder; its sub-folders are added by calls of their own."""
+        names = []
+        numbers = array("q")
+        for entry in entries:
+            if entry.kind is Kind.FOLDER:
+                continue
+            names.append(entry.name)
+            size = entry.size_bytes if entry.kind is Kind.FILE else 0
+            numbers.append(size)
+            numbers.append(entry.mtime_ns)
+            self._bytes += size
+        self._folders[folder] = ("/".join(names), numbers)
+        self._files += len(names)
+
+    @property
+    def count(self) -> Count:
+        """Files, folders below the root, bytes."""
+        return Count(self._files, max(0, len(self._folders) - 1), self._bytes)
+
+    def folder(self, folder: str) -> Dict[str, Tuple[int, int]]:
+        """name -> (size in bytes, mtime in ns) of one folder's files; empty where there is no such folder."""
+        if folder not in self._folders:
+            return {}
+        joined, numbers = self._folders[folder]
+        names = joined.split("/") if joined else []
+        return {name: (numbers[2 * i], numbers[2 * i + 1]) for i, name in enumerate(names)}
+
+    def __contains__(self, folder: str) -> bool:
+        return folder in self._folders
+
+    def folders(self) -> Iterator[str]:
+        """Every folder, the root ("") included."""
+        return iter(self._folders)

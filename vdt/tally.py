@@ -1,0 +1,120 @@
+"""Counts what happens to one tree, in robocopy's table and by evidence. Pure; fed by one thread.
+
+total = copied + skipped + mismatch + failed, for folders, files and bytes; extras stand apart. The root folder counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List
+
+from vdt.model import Evidence, Outcome, Problem, Row, Status
+from vdt.plan import FolderPlan, Skipped
+
+
+@dataclass
+class _Counts:
+    copied: int = 0
+    skipped: int = 0
+    mismatch: int = 0
+    failed: int = 0
+    extras: int = 0
+
+    def row(self) -> Row:
+        total = self.copied + self.skipped + self.mismatch + self.failed
+        return Row(total, self.copied, self.skipped, self.mismatch, self.failed, self.extras)
+
+
+@dataclass
+class Tally:
+    """The running counts of one tree, and every file that did not end well."""
+
+    dirs: _Counts = field(default_factory=_Counts)
+    files: _Counts = field(default_factory=_Counts)
+    size_bytes: _Counts = field(default_factory=_Counts)
+    files_by_evidence: Dict[Evidence, int] = field(default_factory=dict)
+    bytes_by_evidence: Dict[Evidence, int] = field(default_factory=dict)
+    weak_files: int = 0
+    failed: List[Problem] = field(default_factory=list)
+    unstable: List[Problem] = field(default_factory=list)
+    conflict: List[Problem] = field(default_factory=list)
+    type_mismatch: List[Problem] = field(default_factory=list)
+    extra: List[Problem] = field(default_factory=list)
+    special: List[Problem] = field(default_factory=list)
+
+    def folder(self, *, created: bool) -> None:
+        if created:
+            self.dirs.copied += 1
+        else:
+            self.dirs.skipped += 1
+
+    def folder_failed(self, path: str, reason: str, attempts: int = 1) -> None:
+        self.dirs.failed += 1
+        self.failed.append(Problem(path or ".", reason, attempts))
+
+    def plan(self, plan: FolderPlan, prefix: str) -> None:
+        """Everything of a folder's plan that is decided without work; `prefix` is "" or the folder and a "/"."""
+        for skipped in plan.skipped:
+            self.skipped(skipped)
+        for _ in plan.excluded_folders:
+            self.dirs.skipped += 1
+        for entry in plan.extra_files:
+            self.files.extras += 1
+            self.size_bytes.extras += entry.size_bytes
+            self.extra.append(Problem(prefix + entry.name, "only at the destination"))
+        for entry in plan.extra_folders:
+            self.dirs.extras += 1
+            self.extra.append(Problem(prefix + entry.name, "a folder that only the destination has"))
+        for source, dest in plan.mismatches:
+            reason = f"a {source.kind.value} in the source, a {dest.kind.value} at the destination"
+            self.type_mismatch.append(Problem(prefix + source.name, reason))
+            if source.kind.value == "folder":
+                self.dirs.mismatch += 1
+            else:
+                self.files.mismatch += 1
+                self.size_bytes.mismatch += source.size_bytes
+        for problem in plan.conflicts:
+            self.conflict.append(problem)
+            self.files.failed += 1
+        self.size_bytes.failed += plan.conflict_bytes
+        for entry, reason in plan.refused:
+            self.file_failed(prefix + entry.name, entry.size_bytes, reason, 1)
+        for entry, reason in plan.special:
+            self.special.append(Problem(prefix + entry.name, reason))
+            self.files.skipped += 1
+            self.size_bytes.skipped += entry.size_bytes
+
+    def skipped(self, skipped: Skipped) -> None:
+        size = skipped.entry.size_bytes
+        self.files.skipped += 1
+        self.size_bytes.skipped += size
+        if not skipped.word:
+            past_cache = skipped.record is None or skipped.record.evidence.past_cache
+            self._evidence(skipped.evidence, size, past_cache=past_cache)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """A file that arrived or was proven."""
+        size = outcome.size_bytes
+        row = "skipped" if outcome.status is Status.PROVEN else "copied"
+        setattr(self.files, row, getattr(self.files, row) + 1)
+        setattr(self.size_bytes, row, getattr(self.size_bytes, row) + size)
+        if outcome.status is Status.LINKED:
+            self._evidence(Evidence.ON_RECORD, 0, past_cache=True)  # a link's text is compared, it holds no data
+        else:
+            self._evidence(outcome.evidence, size, past_cache=outcome.evidence.past_cache)
+
+    def _evidence(self, evidence: Evidence, size: int, *, past_cache: bool) -> None:
+        self.files_by_evidence[evidence] = self.files_by_evidence.get(evidence, 0) + 1
+        self.bytes_by_evidence[evidence] = self.bytes_by_evidence.get(evidence, 0) + size
+        if not past_cache or not evidence.proves:
+            self.weak_files += 1
+
+    def file_failed(self, path: str, size_bytes: int, reason: str, attempts: int) -> None:
+        self.files.failed += 1
+        self.size_bytes.failed += size_bytes
+        self.failed.append(Problem(path, reason, attempts))
+
+    def file_unstable(self, path: str, size_bytes: int, reason: str, attempts: int) -> None:
+        self.files.failed += 1
+        self.size_bytes.failed += size_bytes
+        self.unstable.append(Problem(path, reason, attempts))

@@ -1,0 +1,68 @@
+"""The end of a run as one value: what the mail, the JSON and the exit code are made from.
+
+Pure; `run.py` fills it, `mail.py` and `verdict` read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import FrozenSet, Optional, Tuple
+
+from vdt.model import Count, TreeResult
+from vdt.vizgen.layout import CopyType
+
+METRICS = ("files", "folders", "bytes", "gigabytes")
+
+
+@dataclass(frozen=True)
+class TreeReport:
+    """One selected tree of the run."""
+
+    copy_type: CopyType
+    source: str
+    destination: str
+    before: Optional[Count] = None  # Python's count of the source, corrected for files that grew
+    after: Optional[Count] = None  # Python's count of the destination
+    robocopy_before: Optional[Count] = None  # from robocopy /L, root folder included; None where it did not run
+    robocopy_after: Optional[Count] = None
+    ignored_python: FrozenSet[str] = frozenset()  # metrics of METRICS that the user chose to ignore
+    ignored_robocopy: FrozenSet[str] = frozenset()
+    result: Optional[TreeResult] = None  # None where the tree never began
+    log: str = ""
+    log_status: str = ""  # "Complete log file", or what is wrong with it
+    evidence_file: str = ""  # "" where this run proved nothing new
+    manifest: str = ""
+    error: str = ""  # the sentence, where the tree could not be done at all
+
+    @property
+    def robocopy_code(self) -> int:
+        """The plain robocopy code of this tree; 16 where it never began."""
+        if self.error or self.result is None:
+            return 16
+        return self.result.exit_code
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """May the source be deleted? `reason` stands behind a NO, `folders` behind a YES."""
+
+    yes: bool
+    reason: str = ""
+    folders: Tuple[str, ...] = ()  # exact source folders
+    manifests: Tuple[Tuple[str, str], ...] = ()  # (manifest path, its SHA-256)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Everything that is said about a run when it ends."""
+
+    run_id: str
+    trees: Tuple[TreeReport, ...]
+    verdict: Verdict
+    exit_code: int  # of the process, 0 when all is well
+    command: str
+    elapsed_s: float
+    threads: int  # as given by --threads
+    threads_used: float  # mean number of workers at work
+    error: str = ""  # why the run as a whole ended: interrupted, source missing, an unexpected exception
+    notes: Tuple[str, ...] = ()
