@@ -21,7 +21,8 @@ function Start-VizgenTransfer {
     }
     if (-not (Test-Path -LiteralPath $work)) {
         Write-Host "The drive $work is not there, so nothing can be copied to it." -ForegroundColor Red
-        Write-Host "Map the storage to this letter (File Explorer, Map network drive), then call start_eivdt again." -ForegroundColor Red
+        Write-Host "Map the storage to this letter (File Explorer: Map network drive)." -ForegroundColor Red
+        Write-Host "Then call start_eivdt again." -ForegroundColor Red
         return
     }
 

@@ -291,7 +291,20 @@ def test_a_login_in_the_clear_is_a_warning() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["nobody", "@", "a@", "@b", "a@b\nBcc: c@d", "a@b\r", "a b@c", "a@b,c@d", "Name <a@b>", "a@b\x00", "a@b@c", "a@b\u2028"],
+    [
+        "nobody",
+        "@",
+        "a@",
+        "@b",
+        "a@b\nBcc: c@d",
+        "a@b\r",
+        "a b@c",
+        "a@b,c@d",
+        "Name <a@b>",
+        "a@b\x00",
+        "a@b@c",
+        "a@b\u2028",
+    ],
 )
 def test_bad_addresses(address: str) -> None:
     for data in ({**GOOD, "sender_email": address}, {**GOOD, "development": {"addressees": ["x@y", address]}}):

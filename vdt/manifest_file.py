@@ -11,11 +11,11 @@ from vdt.errors import LostOutputError
 from vdt.manifest import SortedLines, first_change, render
 
 
-def publish(lines: SortedLines, path: str, *, keep_as: str) -> str:
+def publish(lines: SortedLines, path: str, *, keep_as: str = "") -> str:
     """Write the sorted lines to `path` atomically and return the SHA-256 of what was written, in hex.
 
-    A manifest that is there already stays under `keep_as` when it lists a digest that is now another one, or a file
-    that is listed no more.
+    A manifest that is there already stays under `keep_as` (where that is given) when it lists a digest that is now
+    another one, or a file that is listed no more.
 
     Raises:
         LostOutputError: it could not be written; a former manifest is untouched.
@@ -30,7 +30,7 @@ def publish(lines: SortedLines, path: str, *, keep_as: str) -> str:
                 file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        if former_change(path, lines) is not None:
+        if keep_as and former_change(path, lines) is not None:
             set_aside(path, keep_as)
         os.replace(beside, path)
     except OSError as error:
@@ -53,6 +53,8 @@ def former_change(path: str, lines: SortedLines) -> Optional[str]:
 
 def set_aside(path: str, keep_as: str) -> None:
     """Rename a manifest to `keep_as`, or to a numbered name beside it where that is taken."""
+    if not os.path.lexists(path):
+        return
     target, number = keep_as, 1
     while os.path.lexists(target):
         root, dot, ending = keep_as.rpartition(".")

@@ -215,6 +215,40 @@ class Planner:
         return ""
 
 
+def exclusion_test(policy: Policy) -> Callable[[str], bool]:
+    """Tells whether the patterns of a policy keep a relative path out of the copy, by itself or by a folder above."""
+    include, exclude = _matcher(policy.include_files, False), _matcher(policy.exclude_files, False)
+    exclude_folder = _matcher(policy.exclude_folders, False)
+
+    def left_out(path: str) -> bool:
+        if (include and not include(path)) or (exclude and exclude(path)):
+            return True
+        parts = path.split("/")[:-1]
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+        if exclude_folder and any(exclude_folder(folder) for folder in above):
+            return True
+        return bool(parts) and (not policy.recurse or (policy.max_levels or len(parts) + 1) <= len(parts))
+
+    return left_out
+
+
+def leaves_files_out(policy: Policy) -> bool:
+    """True when a policy may keep files of the source out of the copy."""
+    return bool(
+        policy.include_files
+        or policy.exclude_files
+        or policy.exclude_folders
+        or not policy.recurse
+        or policy.max_levels is not None
+        or policy.skip_newer
+        or policy.skip_older
+        or policy.skip_changed
+        or policy.skip_lonely
+        or policy.max_size_bytes is not None
+        or policy.min_size_bytes is not None
+    )
+
+
 def _matcher(patterns: Sequence[str], fold_case: bool) -> Optional[Callable[[str], bool]]:
     """One test for all patterns on a relative path; None where there are none (the usual case costs nothing)."""
     if not patterns:

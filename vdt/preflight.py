@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
-from typing import Callable, Tuple, TypeVar
+from typing import Callable, List, Tuple, TypeVar
 
 from vdt import fs
 from vdt.errors import RefusedError
@@ -43,7 +43,8 @@ def check_apart(source: str, destination: str) -> None:
         raise RefusedError(f"The destination {destination} {how} ({source}). Choose a destination outside of it.")
     if fs.inside(source, destination):
         raise RefusedError(
-            f"The source {source} lies inside the destination {destination}. Choose a destination that does not hold it."
+            f"The source {source} lies inside the destination {destination}. "
+            "Choose a destination that does not hold it."
         )
 
 
@@ -116,7 +117,7 @@ def probe(path: str) -> Destination:
                         volume.free_bytes,
                     )
             if not _thrice("read back from", path, lambda: read_back(False)):
-                raise RefusedError(f"{path} gives other bytes back than were written. Nothing was copied; check the disk.")
+                raise RefusedError(f"{path} gives back other bytes than were written. Nothing was copied; check it.")
             try:
                 fold_case = folder.stat(name.upper()).size_bytes == _PROBE_BYTES
             except OSError:
@@ -129,6 +130,20 @@ def probe(path: str) -> Destination:
     if not volume.cold_reads:
         notes.append(f"{path}: {volume.why_not_cold}; files are recorded as read back, no more.")
     return Destination(volume, fold_case, step_ns, tuple(notes))
+
+
+def unprobed(path: str) -> Destination:
+    """What can be said of a destination, which need not exist, without writing to it (a dry run)."""
+    current = path
+    while not os.path.isdir(current):
+        parent = os.path.dirname(current)
+        if parent == current:
+            break
+        current = parent
+    try:
+        return Destination(fs.volume(current), False, 0)
+    except OSError as error:
+        raise RefusedError(f"The destination {path} cannot be reached: {fs.explain(error)[1]}.") from error
 
 
 def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:
@@ -158,12 +173,26 @@ def check_room(volume: fs.Volume, needed_bytes: int, path: str) -> None:
         )
 
 
-def existing_parent(path: str) -> str:
-    """The nearest folder at or above `path` that exists."""
+def make_missing(path: str) -> List[str]:
+    """Make a folder and its missing parents; returns those that were made, outermost first.
+
+    Raises:
+        RefusedError: one of them cannot be made.
+    """
+    missing: List[str] = []
     current = path
-    while not os.path.isdir(current):
+    while not os.path.lexists(current):
+        missing.append(current)
         parent = os.path.dirname(current)
         if parent == current:
             break
         current = parent
-    return current
+    missing.reverse()
+    try:
+        fs.make_folder(path)
+    except OSError as error:
+        raise RefusedError(
+            f"The destination {path} cannot be made: {fs.explain(error)[1]}. "
+            "Check that the drive is mounted and that you may write there."
+        ) from error
+    return missing

@@ -31,11 +31,19 @@ class Scanned(NamedTuple):
 
 
 def walk(
-    source: str, dest: str, planner: Planner, links: Links, lister: Lister, *, dest_exists: bool
+    source: str,
+    dest: str,
+    planner: Planner,
+    links: Links,
+    lister: Lister,
+    *,
+    dest_exists: bool,
+    state_name: str = "",
 ) -> Iterator[Scanned]:
     """Walk both trees and plan each folder.
 
     Args:
+        state_name: our own state folder at the destination's root, where it has to lie there; never seen as an extra.
         lister: lists a folder by full path; it retries what may heal. Raises OSError.
     """
     stack: List[Tuple[str, Optional[Entry], bool, Tuple[Tuple[int, int], ...]]] = [("", None, dest_exists, ())]
@@ -61,6 +69,8 @@ def walk(
             except OSError as error:
                 yield Scanned(folder, entry, None, error, "destination")
                 continue
+        if present is not None and not folder:
+            present = [item for item in present if item.name not in ROOT_FOLDERS_LEFT_OUT and item.name != state_name]
         plan = planner.plan(Pair(folder, listing, present), folder.count("/") + 2 if folder else 1)
         yield Scanned(folder, entry, plan, None, "", tuple(broken))
         for child, exists in reversed(plan.descend):

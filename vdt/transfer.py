@@ -64,7 +64,7 @@ class FileSink(Protocol):
     def __call__(self, path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> None: ...
 
 
-def _no_sink(path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> None:
+def no_sink(path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> None:
     """Nobody asked."""
 
 
@@ -87,6 +87,7 @@ class TreeJob:
     before: Optional[Snapshot] = None  # the count before, where one was made
     records: Records = NO_RECORDS
     root_created: bool = False  # the destination's root was made for this run
+    state_name: str = ""  # name of the state folder where it lies inside the destination
     dry_run: bool = False
     log_format: LogFormat = LogFormat(mt=True)
     notes: Tuple[str, ...] = ()
@@ -99,7 +100,8 @@ class Reports:
     log: LogSink = field(default_factory=NoLog)
     evidence: Optional[EvidenceWriter] = None
     manifest: SortedLines = field(default_factory=SortedLines)
-    each_file: FileSink = _no_sink
+    also_manifest: Optional[SortedLines] = None  # of the second digest
+    each_file: FileSink = no_sink
     progress: Progress = field(default_factory=Silent)
     meter: Meter = field(default_factory=NoLimit)
 
@@ -179,7 +181,15 @@ class _Transfer:
         self._header(started)
         planner = Planner(self._rules, job.records)
         exists = not job.dry_run or _is_folder(job.destination)
-        scanned = walk(job.source, job.destination, planner, job.policy.links, self._list, dest_exists=exists)
+        scanned = walk(
+            job.source,
+            job.destination,
+            planner,
+            job.policy.links,
+            self._list,
+            dest_exists=exists,
+            state_name=job.state_name,
+        )
         engine: Engine[Batch, List[Outcome]] = Engine(self._copier, 1 if job.dry_run else job.threads)
         with ExitStack() as on_error:
             on_error.callback(self._stop.set, "an error")
@@ -362,7 +372,7 @@ class _Transfer:
             record = skipped.record
             path = prefix + skipped.entry.name
             if record is not None:
-                self._out.manifest.add(path, record.digest)
+                self._list_digests(path, record.digest, record.also.partition(":")[2])
                 self._note_growth(path, skipped.entry.size_bytes)
             if not skipped.word:
                 digest = record.digest if record else ""
@@ -496,10 +506,15 @@ class _Transfer:
                     also,
                 )
                 self._out.evidence.add(path, record, _now_text())
-            self._out.manifest.add(path, outcome.digest)
+            self._list_digests(path, outcome.digest, outcome.also)
         self._note_growth(path, outcome.size_bytes)
         state = {Status.COPIED: "copied", Status.PROVEN: "skipped", Status.LINKED: "linked"}[outcome.status]
         self._out.each_file(path, outcome.size_bytes, state, outcome.evidence.value, outcome.digest, "")
+
+    def _list_digests(self, path: str, digest: str, also: str) -> None:
+        self._out.manifest.add(path, digest)
+        if self._out.also_manifest is not None and also:
+            self._out.also_manifest.add(path, also)
 
     def _note_growth(self, path: str, size_bytes: int) -> None:
         """Name a file whose size is not the one that was counted before."""

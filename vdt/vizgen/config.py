@@ -495,7 +495,7 @@ def _mail_service(top: _Table, table: _Table, checker: _Checker, *, need_mail: b
         table.fault(there, f"is set, but {missing} is not. A log-in needs both; remove it where none is needed.")
     if user and security == "none" and need_mail:
         checker.warnings.append(
-            '[vdt] smtp_user is set without smtp_security: the password crosses the network in the clear. '
+            "[vdt] smtp_user is set without smtp_security: the password crosses the network in the clear. "
             'Set smtp_security = "starttls" or "ssl".'
         )
     if server is not None:
@@ -561,4 +561,3 @@ def _check_address(table: _Table, key: str, address: str) -> None:
 def _warn_placeholder(checker: _Checker, label: str, value: Optional[str]) -> None:
     if value is not None and value.lower() in _PLACEHOLDERS:
         checker.warnings.append(f"{label} is still the template's example '{value}': set it, or no mail arrives.")
-

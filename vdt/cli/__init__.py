@@ -1,0 +1,1 @@
+"""The two commands. The only room that prints, installs signal handlers or ends the process."""

@@ -1,0 +1,64 @@
+"""The command `vdt`: one word says what to do."""
+
+from __future__ import annotations
+
+import sys
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+from vdt.cli.terminal import guarded
+from vdt.errors import UsageError
+from vdt.printable import printable
+from vdt.version import __version__
+
+
+def _copy(arguments: List[str]) -> int:
+    from vdt.cli.copy import command
+
+    return command(arguments)
+
+
+def _demo(arguments: List[str]) -> int:
+    from vdt.cli.demo import command
+
+    return command(arguments)
+
+
+_COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
+    "copy": (_copy, "copy a tree, read every file back and prove it"),
+    "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
+}
+
+_HELP = """\
+usage: vdt COMMAND [ARGUMENTS]
+
+{commands}
+
+vdt COMMAND --help explains a command. The facility's own command is vizgen_data_transfer RUN_ID.
+"""
+
+
+def _help() -> str:
+    return _HELP.format(commands="\n".join(f"  {name:<8} {text}" for name, (_, text) in _COMMANDS.items()))
+
+
+def command(arguments: List[str]) -> int:
+    """Find the command and run it. Raises VdtError."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help(), end="")
+        return 0 if arguments else 16
+    if arguments[0] == "--version":
+        print(f"vdt {__version__}")
+        return 0
+    if arguments[0] not in _COMMANDS:
+        raise UsageError(f"'{printable(arguments[0])}' is no command. Choose from: {', '.join(_COMMANDS)}. See vdt --help.")
+    return _COMMANDS[arguments[0]][0](arguments[1:])
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Entry point."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(command, given, debug="--debug" in given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""What both commands share: argument parsing that ends with 16, signals, output that no console can break."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from typing import IO, Any, Callable, Dict, List, NoReturn, Optional, Sequence
+
+from vdt import fs
+from vdt.engine import StopFlag
+from vdt.errors import UsageError, VdtError
+from vdt.model import Verify
+from vdt.printable import printable
+
+FATAL = 16
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are UsageErrors (exit code 16, never 2) and that takes `-` and `_` alike."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{printable(message[:1].upper() + message[1:])}. See {self.prog} --help.")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse, with each known long option accepted in both spellings."""
+        return self.parse_args(self._respell(arguments))
+
+    def _respell(self, arguments: Sequence[str]) -> List[str]:
+        known: Dict[str, str] = {}
+        for action in self._actions:
+            for option in action.option_strings:
+                if option.startswith("--"):
+                    known["--" + option[2:].replace("_", "-")] = option
+        respelled: List[str] = []
+        for position, argument in enumerate(arguments):
+            if argument == "--":
+                return [*respelled, *arguments[position:]]
+            name, equals, value = argument.partition("=")
+            plain = "--" + name[2:].replace("_", "-")
+            if name.startswith("--") and plain in known:
+                argument = known[plain] + equals + value
+            respelled.append(argument)
+        return respelled
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: a whole number within bounds."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}")
+        return number
+
+    return convert
+
+
+def seconds(text: str) -> float:
+    """An argparse type: seconds, not negative."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return number
+
+
+def verify_level(text: str) -> Verify:
+    """An argparse type: a verification level."""
+    try:
+        return Verify(text.lower())
+    except ValueError:
+        levels = ", ".join(level.value for level in Verify)
+        raise argparse.ArgumentTypeError(f"'{text}' is no verification level; choose from {levels}") from None
+
+
+def say_on(stream: IO[str]) -> Callable[[str], None]:
+    """Print lines on a stream, whatever its encoding; a stream that went away is forgotten."""
+
+    def say(line: str) -> None:
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        try:
+            stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+    return say
+
+
+def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
+    """The first Ctrl-C (SIGTERM, Ctrl-Break) asks for the stop, the second ends at once."""
+
+    def handler(number: int, _frame: object) -> None:
+        if stop:
+            fs.terminate_now(8)
+        stop.set(f"interrupted ({signal.Signals(number).name})")
+        say("Stopping: files in work are finished or given up; once more ends at once.")
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            try:
+                signal.signal(number, handler)
+            except ValueError:  # not in the main thread: whoever embeds us handles signals
+                return
+
+
+def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]], *, debug: bool) -> int:
+    """Run a command; whatever happens ends in a plain sentence and an exit code, never in a traceback."""
+    say = say_on(sys.stderr)
+    try:
+        return main(list(sys.argv[1:] if arguments is None else arguments))
+    except VdtError as error:
+        say("\n".join(printable(line) for line in str(error).split("\n")))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        return 8
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")
+        return FATAL
+    except Exception as error:
+        if debug:
+            raise
+        say(f"An unexpected error: {type(error).__name__}: {printable(str(error))}. Run again with --debug for details.")
+        return FATAL

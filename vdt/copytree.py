@@ -1,0 +1,176 @@
+"""`vdt copy`: any tree, the same engine. Checks the paths, takes the lock, copies, writes the manifest.
+
+The state lies in `.<name of DST>.vdt/` beside DST, or in `.vdt/` inside it where its parent is another file system or
+cannot be written. With a manifest asked for, evidence is kept beside it (`FILE` without its ending, plus `.evidence/`),
+so that the next run knows what is proven.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Callable, Optional, Sequence, Tuple
+
+from vdt import fs, preflight
+from vdt.copier import Meter
+from vdt.engine import StopFlag
+from vdt.errors import RefusedError
+from vdt.evidence import EvidenceWriter, load_records
+from vdt.lock import TreeLock
+from vdt.manifest import SortedLines
+from vdt.manifest_file import publish
+from vdt.model import Existing, Kind, Policy, TreeResult, Verify
+from vdt.progress import Progress, Silent
+from vdt.records import NO_RECORDS
+from vdt.retry import RetryPlan
+from vdt.robocopy.log import LogFormat
+from vdt.transfer import FileSink, NoLimit, Reports, TreeJob, no_sink, transfer_tree
+from vdt.treelog import LogSink, NoLog, TreeLog
+
+STATE_INSIDE = ".vdt"
+
+
+@dataclass(frozen=True)
+class CopyRequest:
+    """What to copy and how; the defaults are those of `vdt copy`."""
+
+    source: str
+    destination: str
+    policy: Policy = Policy()  # noqa: RUF009 (frozen)
+    verify: Verify = Verify.COLD
+    existing: Existing = Existing.TRUST
+    threads: int = 8
+    retry: RetryPlan = RetryPlan()  # noqa: RUF009 (frozen)
+    log: str = ""
+    append_log: bool = False
+    manifest: str = ""
+    dry_run: bool = False
+
+
+def copy_tree(
+    request: CopyRequest,
+    *,
+    stop: Optional[StopFlag] = None,
+    progress: Optional[Progress] = None,
+    meter: Optional[Meter] = None,
+    say: Callable[[str], None] = lambda line: None,
+    each_file: FileSink = no_sink,
+) -> TreeResult:
+    """Copy `request.source` into `request.destination` and prove it.
+
+    Raises:
+        RefusedError: the paths overlap, the source is no folder, the destination cannot be written, or another copy
+            works on it; nothing was copied.
+        LostOutputError: a report could not be written; what was copied stays.
+    """
+    stop = stop or StopFlag()
+    reports = Reports(
+        progress=progress or Silent(),
+        meter=meter or NoLimit(),
+        each_file=each_file,
+    )
+    source, destination = fs.absolute(request.source), fs.absolute(request.destination)
+    _check_source(source)
+    preflight.check_apart(source, destination)
+    job = TreeJob(
+        source=source,
+        destination=destination,
+        target=preflight.unprobed(destination),
+        policy=request.policy,
+        verify=request.verify,
+        existing=request.existing,
+        threads=request.threads,
+        retry=request.retry,
+        dry_run=request.dry_run,
+        log_format=LogFormat(mt=request.threads > 1),
+    )
+    started = datetime.now().astimezone()
+    with ExitStack() as stack:
+        evidence = os.path.splitext(fs.absolute(request.manifest))[0] + ".evidence" if request.manifest else ""
+        records, notes = load_records(evidence) if evidence else (NO_RECORDS, [])
+        job = replace(job, records=records, notes=tuple(notes))
+        if not request.dry_run:
+            made = preflight.make_missing(destination)
+            try:
+                target = preflight.probe(destination)
+            except RefusedError:
+                _remove_empty(made)
+                raise
+            lock, inside = _lock(destination, stop, say)
+            stack.callback(lock.release)
+            job = replace(
+                job,
+                target=target,
+                token=lock.token,
+                root_created=destination in made,
+                state_name=STATE_INSIDE if inside else "",
+                notes=(*lock.notes, *notes),
+            )
+            if evidence:
+                reports.evidence = EvidenceWriter(evidence, started, "copy")
+                stack.callback(reports.evidence.close)
+        reports.log = _log(request, stack)
+        stack.callback(reports.manifest.close)
+        reports.progress.begin(os.path.basename(destination) or destination, None)
+        result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
+        if request.manifest and not request.dry_run:
+            result = _write_manifest(result, reports.manifest, fs.absolute(request.manifest), started)
+    return result
+
+
+def _check_source(source: str) -> None:
+    try:
+        found = fs.opened(source)
+    except OSError as error:
+        raise RefusedError(f"The source {source} cannot be read: {fs.explain(error)[1]}.") from error
+    if found.kind is not Kind.FOLDER:
+        raise RefusedError(f"The source {source} is not a folder. Give the folder that holds it.")
+
+
+def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
+    """Take the lock beside the destination, or inside it where that cannot be; (lock, True when inside)."""
+    parent, name = os.path.split(destination.rstrip("/\\") or destination)
+    beside = os.path.join(parent, f".{name}.vdt")
+    inside = os.path.join(destination, STATE_INSIDE)
+    places = [(beside, False), (inside, True)]
+    try:
+        if not name or fs.real_id(parent)[0] != fs.real_id(destination)[0] or os.path.isdir(inside):
+            places.reverse()
+    except OSError:
+        pass
+    last: Optional[RefusedError] = None
+    for folder, is_inside in places:
+        lock = TreeLock(folder, say=say, wait=stop.wait)
+        try:
+            lock.acquire()
+            return lock, is_inside
+        except RefusedError as error:
+            if error.__cause__ is None:  # held by somebody, not unwritable
+                raise
+            last = error
+    assert last is not None
+    raise last
+
+
+def _log(request: CopyRequest, stack: ExitStack) -> LogSink:
+    if not request.log or request.dry_run:
+        return NoLog()
+    log = TreeLog(request.log, append=request.append_log)
+    stack.callback(log.close)
+    return log
+
+
+def _write_manifest(result: TreeResult, lines: SortedLines, path: str, started: datetime) -> TreeResult:
+    root, ending = os.path.splitext(path)
+    sha256 = publish(lines, path, keep_as=f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}")
+    return replace(result, manifest=path, manifest_sha256=sha256)
+
+
+def _remove_empty(folders: Sequence[str]) -> None:
+    for folder in reversed(folders):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return

@@ -1,0 +1,1 @@
+"""The facility's workflow: the three trees of a run, its configuration, counts, mail and verdict."""

@@ -1,0 +1,88 @@
+"""The master log: one line an event, of all runs, in `<logs>/vizgen_data_transfer.log`.
+
+It is written to this machine first and moved into `<logs>` at the end, because the share may be what failed; what a
+run could not deliver, the next one does. Levels and layout are those of version 1.0.0.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import datetime
+from typing import List, Optional
+
+from vdt import fs
+from vdt.printable import printable
+
+NAME = "vizgen_data_transfer.log"
+_PREFIX = "vizgen_data_transfer."
+_LAYOUT = "%(asctime)s - %(process)d - %(name)s - %(levelname)s - %(message)s"
+
+
+class _Formatter(logging.Formatter):
+    """Local time with offset; no control character of a name reaches the file raw."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: Optional[str] = None) -> str:
+        return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="seconds")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = "\n    ".join(printable(line) for line in record.message.split("\n"))
+        return super().formatMessage(record)
+
+
+class MasterLog:
+    """Log of one run. `logger` takes the events; `deliver` moves them to the share."""
+
+    def __init__(self, state_folder: str, started: datetime, *, debug: bool) -> None:
+        self.logger = logging.Logger("vdt", logging.DEBUG if debug else logging.INFO)
+        self._state = state_folder
+        self._path = ""
+        self._handler: logging.Handler = logging.NullHandler()
+        try:
+            os.makedirs(state_folder, mode=0o700, exist_ok=True)
+            stamp = f"{started.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+            self._path = os.path.join(state_folder, f"{_PREFIX}{stamp}.log")
+            self._handler = logging.FileHandler(self._path, encoding="utf-8", errors="backslashreplace")
+            self._handler.setFormatter(_Formatter(_LAYOUT))
+        except OSError:
+            self._path = ""  # no local state folder: the events go to the share alone, at the end
+        self.logger.addHandler(self._handler)
+
+    def deliver(self, logs: str) -> str:
+        """Append this run's events, and those that earlier runs could not deliver, to the master log.
+
+        Returns:
+            "" when all is there, else why not in plain words; the events then stay on this machine.
+        """
+        self.logger.removeHandler(self._handler)
+        self._handler.close()
+        try:
+            fs.make_folder(logs)
+            with open(os.path.join(logs, NAME), "ab") as master:
+                for path in self._waiting():
+                    with open(path, "rb") as file:
+                        master.write(file.read())
+                    master.flush()
+                    os.fsync(master.fileno())
+                    os.unlink(path)
+        except OSError as error:
+            return f"The master log in {logs} could not be written: {fs.explain(error)[1]}. It is kept in {self._state}."
+        return ""
+
+    def _waiting(self) -> List[str]:
+        """Logs of runs that have ended: ours, and those whose process is gone."""
+        found = []
+        try:
+            names = sorted(os.listdir(self._state))
+        except OSError:
+            names = []
+        for name in names:
+            path = os.path.join(self._state, name)
+            if not (name.startswith(_PREFIX) and name.endswith(".log")):
+                continue
+            if path != self._path:
+                process = name[len(_PREFIX) : -len(".log")].rpartition("-")[2]
+                if process.isdigit() and fs.process_started(int(process)) is not None:
+                    continue
+            found.append(path)
+        return found

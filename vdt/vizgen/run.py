@@ -1,0 +1,425 @@
+"""One run from the command to the mail: the order of things, and what happens when one of them fails.
+
+    configuration -> sources there? -> every destination prepared -> every tree counted -> room? ->
+    each tree copied, looked at once more, its proof written -> verdict -> JSON -> mail -> master log -> exit code
+
+Rule: once the configuration is read, every end of the run is reported: success, failure, Ctrl-C, a defect.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
+
+from vdt import fs
+from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.engine import StopFlag
+from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.evidence import host_name, load_records
+from vdt.jsonfile import write_json
+from vdt.model import Existing, TreeResult, Verify
+from vdt.plan import leaves_files_out
+from vdt.preflight import check_apart, check_room, unprobed
+from vdt.printable import printable
+from vdt.progress import Progress
+from vdt.report import tree_object
+from vdt.retry import RetryPlan
+from vdt.robocopy.exitcode import exit_text
+from vdt.transfer import NoLimit, Reports, TreeJob, transfer_tree
+from vdt.version import __version__
+from vdt.vizgen.config import Config, load_config
+from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.mail import MailText, SmtpSettings, build_message, compose, eml_name, keep_somewhere, resend_unsent, send
+from vdt.vizgen.masterlog import MasterLog
+from vdt.vizgen.report import RunReport, TreeReport, Verdict
+from vdt.vizgen.tree import Settings, Tools, Tree
+from vdt.vizgen.verdict import decide, process_exit_code
+
+DEFAULT_THREADS = 8
+_MAIL_WITHIN_S = 20.0
+_MAIL_AFTER_STOP_S = 10.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asked for; None where it said nothing and the configuration or the default counts."""
+
+    run_id: str
+    config: str
+    command: str
+    copy_types: Tuple[CopyType, ...] = tuple(CopyType)
+    threads: Optional[int] = None
+    ignore_python: Mapping[CopyType, FrozenSet[str]] = field(default_factory=dict)
+    ignore_robocopy: Mapping[CopyType, FrozenSet[str]] = field(default_factory=dict)
+    disk: bool = False
+    debug: bool = False
+    dry_run: bool = False
+    verify: Optional[Verify] = None
+    existing: Optional[Existing] = None
+    replace_proven: bool = False
+    bwlimit: Optional[str] = None
+    also_hash: Optional[str] = None
+    ignore_space: bool = False
+    mail: bool = True
+    json: Optional[str] = None
+    robocopy_exit_code: bool = False
+
+
+@dataclass
+class Surroundings:
+    """What the run talks to."""
+
+    stop: StopFlag
+    progress: Progress
+    say: Callable[[str], None]  # a line for the person at the terminal
+    stdout: IO[str]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the run ended."""
+
+    exit_code: int
+    mail: Optional[MailText] = None  # None after a dry run
+
+
+def run(request: Request, around: Surroundings) -> Ended:
+    """Do what was asked.
+
+    Raises:
+        ConfigError: the configuration cannot be used; nothing was touched.
+    """
+    config = load_config(
+        request.config,
+        windows=fs.WINDOWS,
+        disk=request.disk,
+        debug=request.debug,
+        need_mail=request.mail and not request.dry_run,
+    )
+    return _Run(request, config, around).end_to_end()
+
+
+class _Run:
+    def __init__(self, request: Request, config: Config, around: Surroundings) -> None:
+        self._request, self._config, self._around = request, config, around
+        self._began = time.monotonic()
+        self._started = datetime.now().astimezone()
+        self._settings = _resolve(request, config)
+        self._trees: List[Tree] = []
+        self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        self._master: Optional[MasterLog] = None
+        if not request.dry_run:
+            self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
+
+    def end_to_end(self) -> Ended:
+        """Run, and report however it ended."""
+        request = self._request
+        self._tell(f"vizgen_data_transfer {__version__}: run {request.run_id}, configuration {self._config.path}")
+        for note in self._notes:
+            self._tell(f"NOTE: {note}", level="warning")
+        error, code = "", 0
+        try:
+            if request.dry_run:
+                return Ended(self._dry_run())
+            self._transfer()
+        except StoppedError as stopped:
+            error, code = str(stopped), stopped.exit_code
+        except VdtError as refused:
+            error, code = str(refused), refused.exit_code
+        except KeyboardInterrupt:
+            error, code = "Interrupted.", 8
+        except Exception as defect:
+            details = traceback.format_exc()
+            if self._master is not None:
+                self._master.logger.error(details)
+            error = f"An unexpected error ended the run: {type(defect).__name__}: {defect}. Run again with --debug."
+            if request.debug:
+                error += "\n" + details
+            code = 16
+        return self._report(error, code)
+
+    # -- the work --------------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> List[TreePaths]:
+        config = self._config
+        return [
+            tree_paths(kind, self._request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
+            for kind in self._request.copy_types
+        ]
+
+    def _transfer(self) -> None:
+        request, config = self._request, self._config
+        paths = self._lay_out()
+        tools = Tools(self._around.stop, self._around.progress, self._meter(), self._tell)
+        self._trees = [
+            Tree(
+                item,
+                self._settings,
+                tools,
+                request.ignore_python.get(item.copy_type, frozenset()),
+                request.ignore_robocopy.get(item.copy_type, frozenset()),
+            )
+            for item in paths
+        ]
+        _check_drives(config, paths)
+        try:
+            for tree in self._trees:
+                tree.prepare()
+            left = self._count()
+            if not request.ignore_space:
+                check_room(self._trees[0].volume, left, config.isilon_drive)
+        except BaseException:
+            for tree in reversed(self._trees):
+                tree.undo()
+            raise
+        for tree in self._trees:
+            if self._around.stop:
+                raise StoppedError(f"The run was stopped ({self._around.stop.reason}); the same command goes on with it.")
+            self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
+            report = tree.transfer()
+            self._tell_tree(report)
+        if self._around.stop:
+            raise StoppedError(f"The run ended early: {self._around.stop.reason}. The same command goes on with it.")
+
+    def _count(self) -> int:
+        left = 0
+        for tree in self._trees:
+            self._around.progress.phase("counting")
+            left += tree.count()
+            before = tree.report.before
+            assert before is not None
+            self._tell(
+                f"{tree.paths.copy_type.value}: {before.files} files, {before.folders} folders, {before.gigabytes} GB; "
+                f"to be verified: {self._settings.verify.value}"
+            )
+        self._tell(f"{left / 1024**3:.3f} GB are to be copied, at most.")
+        return left
+
+    def _meter(self) -> Any:
+        text = self._request.bwlimit or self._config.bwlimit or self._config.options.bwlimit
+        if not text:
+            return NoLimit()
+        return TokenBucket(parse_bwlimit(text), wait=self._around.stop.wait)
+
+    def _dry_run(self) -> int:
+        """List what a run would do. No probe, lock, log, mail or folder."""
+        results = []
+        for item in self._lay_out():
+            _check_drives(self._config, [item])
+            check_apart(item.source, item.destination)
+            records, _ = load_records(item.evidence_folder)
+            settings = self._settings
+            job = TreeJob(
+                source=item.source,
+                destination=item.destination,
+                target=unprobed(item.destination),
+                policy=settings.policy,
+                verify=settings.verify,
+                existing=settings.existing,
+                replace_proven=settings.replace_proven,
+                also=settings.also,
+                records=records,
+                dry_run=True,
+            )
+            result = transfer_tree(job, Reports(), self._around.stop)
+            results.append((item, result))
+            self._tell(
+                f"{item.copy_type.value}: would copy {result.files.copied} files ({result.size_bytes.copied} bytes), "
+                f"skip {result.files.skipped}, extras {result.files.extras}, mismatches {result.files.mismatch}, "
+                f"failures {result.files.failed}"
+            )
+        code = 0
+        for _, result in results:
+            code = max(code, 16) if result.exit_code == 16 else code | result.exit_code
+        if self._request.json:
+            trees = {item.copy_type.value: tree_object(result) for item, result in results}
+            value = {"version": __version__, "command": self._request.command, "dry_run": True, "trees": trees}
+            write_json(self._request.json, {**value, "exit_code": code}, self._around.stdout)
+        return code if self._request.robocopy_exit_code or code >= 8 else 0
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _report(self, error: str, code: int) -> Ended:
+        request = self._request
+        reports = tuple(tree.report for tree in self._trees)
+        if code != 16 and reports:
+            stopped = bool(self._around.stop) or code == 8
+            code = process_exit_code(reports, robocopy_exit_code=request.robocopy_exit_code, stopped_early=stopped)
+        left_out = ""
+        if leaves_files_out(self._settings.policy):
+            left_out = "The configured options may keep files of the source out of the copy."
+        report = RunReport(
+            run_id=request.run_id,
+            trees=reports,
+            verdict=decide(reports, left_out=left_out, error=error) if reports else Verdict(False, error),
+            exit_code=code,
+            command=request.command,
+            elapsed_s=time.monotonic() - self._began,
+            threads=self._settings.threads,
+            threads_used=_mean_threads(reports),
+            error=error,
+            notes=tuple(self._notes),
+        )
+        if error:
+            self._tell(f"ERROR: {error}", level="error")
+        if request.json:
+            try:
+                write_json(request.json, _run_object(report, self._started), self._around.stdout)
+            except LostOutputError as lost:
+                self._tell(f"ERROR: {lost}", level="error")
+                report = replace(report, exit_code=16)
+        text = compose(report)
+        if request.mail:
+            self._mail(text, report)
+        for line in text.plain.split("\n"):
+            self._log(line)
+        self._tell(_verdict_line(report.verdict))
+        self._around.progress.end()
+        if self._master is not None:
+            trouble = self._master.deliver(self._config.logs)
+            if trouble:
+                self._around.say(trouble)
+        return Ended(report.exit_code, text)
+
+    def _mail(self, text: MailText, report: RunReport) -> None:
+        config = self._config
+        settings = SmtpSettings(
+            config.smtp_server,
+            config.smtp_port,
+            config.smtp_security,
+            config.smtp_user or "",
+            config.smtp_password_env or "",
+        )
+        message = build_message(text, config.sender, config.addressees, datetime.now().astimezone(), host_name())
+        within_s = _MAIL_AFTER_STOP_S if self._around.stop else _MAIL_WITHIN_S
+        reason = send(message, settings, within_s=within_s, on_refused=self._tell)
+        if reason is None:
+            self._tell(f"Mail sent to {', '.join(config.addressees)}.")
+            resent = resend_unsent((config.logs, fs.state_home()), settings, within_s=within_s)
+            for path in resent.sent:
+                self._tell(f"A mail of an earlier run was sent now: {path}")
+            return
+        try:
+            kept = keep_somewhere(message, eml_name(self._request.run_id, self._started), config.logs, fs.state_home())
+            self._tell(f"The mail could not be sent ({reason}). It is kept as {kept}; the next run tries again.")
+        except OSError as error:
+            self._tell(f"The mail could not be sent ({reason}) nor kept ({fs.explain(error)[1]}).", level="error")
+
+    def _tell_tree(self, report: TreeReport) -> None:
+        result = report.result
+        if result is None or report.error:
+            self._tell(f"{report.copy_type.value}: FAILED: {report.error}", level="error")
+            return
+        seconds = max(0.001, (result.ended - result.started).total_seconds())
+        self._tell(
+            f"{report.copy_type.value}: robocopy exit code {result.exit_code}: {exit_text(result.exit_code)} "
+            f"Copied {result.files.copied}, skipped {result.files.skipped}, failed {result.files.failed} "
+            f"({result.size_bytes.copied / 1024**2 / seconds:.0f} MiB/s, {result.files.copied / seconds:.0f} files/s)"
+        )
+        for note in result.notes:
+            self._tell(f"NOTE: {note}", level="warning")
+
+    def _tell(self, line: str, *, level: str = "info") -> None:
+        self._around.say(printable_lines(line))
+        self._log(line, level)
+
+    def _log(self, line: str, level: str = "info") -> None:
+        if self._master is not None:
+            getattr(self._master.logger, level)("%s", line)
+
+
+def printable_lines(text: str) -> str:
+    """Printable line by line: the newlines of our own sentences stay."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _resolve(request: Request, config: Config) -> Settings:
+    """The command line beats `[vdt]`, `[vdt]` beats the option string, that beats the defaults."""
+    options = config.options
+    retries = _first(config.retries, options.retries, RetryPlan().retries)
+    wait_s = _first(config.retry_wait_s, options.retry_wait_s, None)
+    return Settings(
+        policy=options.policy,
+        verify=_first(request.verify, config.verify, Verify.COLD),
+        existing=_first(request.existing, config.existing, Existing.PROVE),
+        replace_proven=request.replace_proven,
+        threads=_first(request.threads, config.threads, options.threads, DEFAULT_THREADS),
+        retry=RetryPlan(retries, wait_s),
+        also=_first(request.also_hash, config.also_hash, None),
+    )
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _check_drives(config: Config, paths: List[TreePaths]) -> None:
+    """Every selected source and the Isilon drive must be there before anything is made.
+
+    Raises:
+        RefusedError: one is missing; the sentence names it and the way on.
+    """
+    for item in paths:
+        if os.path.isdir(item.source):
+            continue
+        kind = item.copy_type.value
+        if not os.path.isdir(config.analysis_drive):
+            raise RefusedError(
+                f"The source drive {config.analysis_drive} is not there. "
+                f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
+            )
+        if os.path.lexists(item.source):
+            raise RefusedError(f"The source of {kind}, {item.source}, is not a folder.")
+        raise RefusedError(
+            f"The source of {kind} is not there: {item.source}. Check the run id; where this tree lies on the external "
+            "disk, copy the others with --copy_type and this one with --copy_type and --disk."
+        )
+    if not os.path.isdir(config.isilon_drive):
+        raise RefusedError(
+            f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in {config.path})."
+        )
+
+
+def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
+    used = [(r.result.threads_used, r.result.copy_seconds) for r in reports if r.result is not None]
+    seconds = sum(s for _, s in used)
+    return sum(t * s for t, s in used) / seconds if seconds else 0.0
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    if verdict.yes:
+        return f"May the source be deleted? YES: {', '.join(verdict.folders)}"
+    return f"May the source be deleted? NO: {verdict.reason}"
+
+
+def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
+    trees: Dict[str, Any] = {}
+    results: List[TreeResult] = []
+    for tree in report.trees:
+        if tree.result is not None:
+            results.append(tree.result)
+            trees[tree.copy_type.value] = {**tree_object(tree.result), "log_status": tree.log_status}
+        else:
+            trees[tree.copy_type.value] = {"source": tree.source, "destination": tree.destination, "complete": False}
+        counts = {"before": tree.before, "after": tree.after}
+        trees[tree.copy_type.value]["python_counts"] = {
+            name: None if count is None else vars(count) for name, count in counts.items()
+        }
+        trees[tree.copy_type.value]["exit_code"] = tree.robocopy_code
+        trees[tree.copy_type.value]["error"] = tree.error
+    return {
+        "version": __version__,
+        "command": report.command,
+        "run_id": report.run_id,
+        "started": started.isoformat(timespec="seconds"),
+        "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
+        "exit_code": report.exit_code,
+        "verdict": {"may_delete_source": report.verdict.yes, "reason": report.verdict.reason},
+        "error": report.error,
+        "trees": trees,
+    }

@@ -1,0 +1,282 @@
+"""One tree of a run, from the empty folder to the manifest: prepare, count, copy, look once more, write the proof.
+
+Sits between `run.py`, which knows the three trees and the mail, and `transfer.py`, which knows no facility.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Callable, FrozenSet, List, Optional, Tuple
+
+from vdt import fs, preflight
+from vdt.closing import bytes_left, changed_since
+from vdt.copier import Meter
+from vdt.engine import StopFlag
+from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.evidence import EvidenceWriter, load_records
+from vdt.lock import TreeLock
+from vdt.manifest import SortedLines
+from vdt.manifest_file import publish, remove, set_aside
+from vdt.model import Count, Existing, Policy, TreeResult, Verify
+from vdt.plan import PARTIAL, exclusion_test
+from vdt.progress import Progress
+from vdt.retry import RetryPlan
+from vdt.robocopy.log import LogFormat
+from vdt.robocopy.read import decode, log_status
+from vdt.scan import take_snapshot
+from vdt.snapshot import Snapshot
+from vdt.transfer import Reports, TreeJob, lister, transfer_tree
+from vdt.treelog import TreeLog
+from vdt.vizgen.layout import TreePaths
+from vdt.vizgen.report import TreeReport
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every tree of this run is copied: the command line, `[vdt]`, the option string and the defaults, resolved."""
+
+    policy: Policy
+    verify: Verify
+    existing: Existing
+    replace_proven: bool
+    threads: int
+    retry: RetryPlan
+    also: Optional[str]
+    notes: Tuple[str, ...] = ()
+
+
+@dataclass
+class Tools:
+    """What a tree's work is done with."""
+
+    stop: StopFlag
+    progress: Progress
+    meter: Meter
+    say: Callable[[str], None]
+
+
+class Tree:
+    """One tree of one run. The steps are called in order by `run.py`: every tree is prepared before any is copied."""
+
+    def __init__(
+        self,
+        paths: TreePaths,
+        settings: Settings,
+        tools: Tools,
+        ignored_python: FrozenSet[str],
+        ignored_robocopy: FrozenSet[str],
+    ) -> None:
+        self.paths = paths
+        self._settings, self._tools = settings, tools
+        self._list = lister(settings.retry, tools.stop)
+        self._created: List[str] = []
+        self._target: Optional[preflight.Destination] = None
+        self._before: Optional[Snapshot] = None
+        self.report = TreeReport(
+            copy_type=paths.copy_type,
+            source=paths.source,
+            destination=paths.destination,
+            ignored_python=ignored_python,
+            ignored_robocopy=ignored_robocopy,
+            log=paths.log,
+        )
+
+    # -- before the first byte -------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Check the paths, make the destination and probe it. Raises RefusedError; `undo` takes back what was made."""
+        preflight.check_apart(self.paths.source, self.paths.destination)
+        self._created = preflight.make_missing(self.paths.destination)
+        self._target = preflight.probe(self.paths.destination)
+
+    def undo(self) -> None:
+        """Remove the folders that `prepare` made, where they are still empty."""
+        for folder in reversed(self._created):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return
+
+    def count(self) -> int:
+        """Count the source; returns the bytes that the destination still lacks.
+
+        Raises:
+            RefusedError: a folder of the source cannot be listed.
+            StoppedError: the run was stopped.
+        """
+        self._before = self._snapshot(self.paths.source)
+        self.report = replace(self.report, before=self._before.count)
+        return bytes_left(self._before, self._snapshot(self.paths.destination))
+
+    @property
+    def volume(self) -> fs.Volume:
+        """File system of the destination; after `prepare`."""
+        assert self._target is not None
+        return self._target.volume
+
+    def _snapshot(self, root: str) -> Snapshot:
+        ours = root == self.paths.destination
+        try:
+            return take_snapshot(
+                root,
+                self._list,
+                links=self._settings.policy.links,
+                ignore=lambda name: ours and PARTIAL.match(name) is not None,
+                stop=lambda: self._tools.stop,
+            )
+        except OSError as error:
+            where = getattr(error, "filename", None) or root
+            raise RefusedError(
+                f"{root} cannot be counted: {where}: {fs.explain(error)[1]}. Check the folder's permissions and the drive."
+            ) from error
+
+    # -- the copy --------------------------------------------------------------------------------------------------
+
+    def transfer(self) -> TreeReport:
+        """Copy, look once more, write manifest and evidence. Every failure ends in the report, not in an exception.
+
+        Raises:
+            StoppedError: the run was stopped while this tree was counted.
+        """
+        lock = TreeLock(self.paths.state_folder, say=self._tools.say, wait=self._tools.stop.wait)
+        try:
+            lock.acquire()
+        except VdtError as error:
+            self.report = replace(self.report, error=str(error))
+            return self.report
+        try:
+            self._locked(lock)
+        except StoppedError:
+            raise
+        except VdtError as error:
+            self.report = replace(self.report, error=str(error))
+        finally:
+            lock.release()
+        return self.report
+
+    def _locked(self, lock: TreeLock) -> None:
+        paths, settings, tools = self.paths, self._settings, self._tools
+        assert self._target is not None and self._before is not None
+        started = datetime.now().astimezone()
+        records, notes = load_records(paths.evidence_folder)
+        also_lines = SortedLines()
+        lines = SortedLines()
+        log_begins = _size(paths.log)
+        with ExitStack() as stack:
+            stack.callback(lines.close)
+            stack.callback(also_lines.close)
+            log = TreeLog(paths.log)
+            evidence = EvidenceWriter(paths.evidence_folder, started)
+            job = TreeJob(
+                source=paths.source,
+                destination=paths.destination,
+                target=self._target,
+                policy=settings.policy,
+                verify=settings.verify,
+                existing=settings.existing,
+                replace_proven=settings.replace_proven,
+                threads=settings.threads,
+                retry=settings.retry,
+                also=settings.also,
+                token=lock.token,
+                title=paths.copy_type.value,
+                before=self._before,
+                records=records,
+                root_created=paths.destination in self._created,
+                log_format=LogFormat(mt=settings.threads > 1),
+                notes=(*lock.notes, *notes),
+            )
+            reports = Reports(
+                log=log,
+                evidence=evidence,
+                manifest=lines,
+                also_manifest=also_lines if settings.also else None,
+                progress=tools.progress,
+                meter=tools.meter,
+            )
+            tools.progress.begin(paths.copy_type.value, self._before.count)
+            try:
+                result = transfer_tree(job, reports, tools.stop, holds_lock=lock.held)
+            finally:
+                log.close()
+                evidence.close()
+            tools.progress.phase("looking once more")
+            result, after = self._look_once_more(result)
+            result = self._write_manifests(result, lines, also_lines, started)
+        grown = sum(item.after_bytes - item.before_bytes for item in result.grew)
+        before = self._before.count
+        self.report = replace(
+            self.report,
+            before=Count(before.files, before.folders, before.size_bytes + grown),
+            after=after,
+            result=result,
+            log_status=_log_status(paths.log, log_begins),
+            evidence_file=evidence.path,
+            manifest=result.manifest,
+        )
+
+    def _look_once_more(self, result: TreeResult) -> Tuple[TreeResult, Optional[Count]]:
+        """Count the destination and hold a last listing of the source against it."""
+        if self._tools.stop:
+            return result, None
+        assert self._before is not None and self._target is not None
+        after = self._snapshot(self.paths.destination)
+        source = self._snapshot(self.paths.source)
+        policy = self._settings.policy
+        known = {p.path for p in (*result.failed, *result.unstable, *result.conflict, *result.type_mismatch)}
+        known |= {p.path for p in result.special}
+        changed = changed_since(
+            source,
+            after,
+            before=self._before,
+            time_step_ns=max(self._target.time_step_ns, policy.modify_window_ns),
+            times_kept=policy.keep_times,
+            left_out=exclusion_test(policy),
+            known=known,
+        )
+        return replace(result, changed_since=changed), after.count
+
+    def _write_manifests(
+        self, result: TreeResult, lines: SortedLines, also_lines: SortedLines, started: datetime
+    ) -> TreeResult:
+        paths, also = self.paths, self._settings.also
+        keep_as = paths.former_manifest(started)
+        if result.proven:
+            written = paths.manifest
+            sha256 = publish(lines, written, keep_as=keep_as)
+            remove(paths.incomplete_manifest)
+            if also:
+                publish(also_lines, f"{paths.destination}.{also}", keep_as=f"{keep_as[: -len('xxh128')]}{also}")
+                remove(f"{paths.destination}.incomplete.{also}")
+        else:
+            if not result.reached_end and not result.files.copied and os.path.exists(paths.manifest):
+                return result  # nothing was changed: what the former manifest says still stands
+            set_aside(paths.manifest, keep_as)
+            written = paths.incomplete_manifest
+            sha256 = publish(lines, written)
+            if also:
+                publish(also_lines, f"{paths.destination}.incomplete.{also}")
+        return replace(result, manifest=written, manifest_sha256=sha256)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def _log_status(path: str, begins: int) -> str:
+    """Whether this run's part of the log has its header and its summary: the "Complete log file" check."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(begins)
+            head = file.read(1 << 16)
+            file.seek(max(begins + len(head), _size(path) - (1 << 16)))
+            tail = file.read()
+    except OSError as error:
+        raise LostOutputError(f"The log {path} cannot be read: {fs.explain(error)[1]}.") from error
+    return log_status(decode(head + tail))
