@@ -183,9 +183,7 @@ class TreeLock:
         if self._lost:
             return False
         found = self._read()
-        if found is not None and found.token != self.token:
-            self._lost = True
-        elif found is None and not os.path.exists(self._path):
+        if (found is not None and found.token != self.token) or (found is None and not os.path.exists(self._path)):
             self._lost = True
         return not self._lost
 

@@ -17,6 +17,7 @@ from vdt.model import Existing
 from vdt.progress import Console
 from vdt.version import __version__
 from vdt.vizgen.counts import parse_ignore_patterns
+from vdt.vizgen.crosscheck import MODES
 from vdt.vizgen.layout import CopyType, check_run_id, parse_copy_types
 from vdt.vizgen.run import Request, Surroundings, run
 
@@ -88,6 +89,12 @@ def parser() -> Parser:
             help=f"{whose} counts to ignore: TYPE raw_data, analysis, output, all; METRIC files, folders, bytes, "
             "gigabytes, all; put -- before the run id",
         )
+    checks.add_argument(
+        "--robocopy_check",
+        choices=MODES,
+        help="let the real robocopy /L count source and destination too: where it exists (auto, the default), always "
+        "(on; an error where it does not), never (off)",
+    )
     checks.add_argument("--no_email", action="store_true", help="send no mail")
     checks.add_argument("--json", metavar="FILE", help="write the result as JSON, - for standard output")
     checks.add_argument(
@@ -133,6 +140,7 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
         replace_proven=options.replace_proven,
         bwlimit=options.bwlimit,
         also_hash=options.also_hash,
+        robocopy_check=options.robocopy_check,
         ignore_space=options.ignore_space,
         mail=not options.no_email,
         json=options.json,

@@ -394,9 +394,7 @@ def terminate_now(code: int) -> None:
 
 _NEVER = frozenset(
     getattr(errno, name)
-    for name in (
-        "EACCES EPERM EROFS ENOENT ENOTDIR EISDIR ELOOP EFBIG ENAMETOOLONG EINVAL EEXIST EXDEV EILSEQ ENOTSUP ENOSYS EMLINK"
-    ).split()
+    for name in ["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "EFBIG", "ENAMETOOLONG", "EINVAL", "EEXIST", "EXDEV", "EILSEQ", "ENOTSUP", "ENOSYS", "EMLINK"]
     if hasattr(errno, name)
 )
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})

@@ -13,7 +13,7 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
@@ -21,7 +21,7 @@ from vdt.engine import StopFlag
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
-from vdt.model import Existing, TreeResult, Verify
+from vdt.model import Count, Existing, TreeResult, Verify
 from vdt.plan import leaves_files_out
 from vdt.preflight import check_apart, check_room, unprobed
 from vdt.printable import printable
@@ -32,8 +32,18 @@ from vdt.robocopy.exitcode import exit_text
 from vdt.transfer import NoLimit, Reports, TreeJob, transfer_tree
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
+from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.mail import MailText, SmtpSettings, build_message, compose, eml_name, keep_somewhere, resend_unsent, send
+from vdt.vizgen.mail import (
+    MailText,
+    SmtpSettings,
+    build_message,
+    compose,
+    eml_name,
+    keep_somewhere,
+    resend_unsent,
+    send,
+)
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import Settings, Tools, Tree
@@ -63,6 +73,7 @@ class Request:
     replace_proven: bool = False
     bwlimit: Optional[str] = None
     also_hash: Optional[str] = None
+    robocopy_check: Optional[str] = None
     ignore_space: bool = False
     mail: bool = True
     json: Optional[str] = None
@@ -111,6 +122,7 @@ class _Run:
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
         self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        self._witness_notes: Sequence[str] = ()
         self._master: Optional[MasterLog] = None
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
@@ -154,7 +166,14 @@ class _Run:
     def _transfer(self) -> None:
         request, config = self._request, self._config
         paths = self._lay_out()
-        tools = Tools(self._around.stop, self._around.progress, self._meter(), self._tell)
+        _check_drives(config, paths)
+        mode = request.robocopy_check or config.robocopy_check or "auto"
+        stop = self._around.stop
+        crosscheck = CrossCheck(mode, config.robocopy_list, self._settings.threads, self._tell, stop)
+        if crosscheck.enabled:
+            _make_logs(config.logs)
+        self._witness_notes = crosscheck.notes
+        tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck)
         self._trees = [
             Tree(
                 item,
@@ -165,7 +184,6 @@ class _Run:
             )
             for item in paths
         ]
-        _check_drives(config, paths)
         try:
             for tree in self._trees:
                 tree.prepare()
@@ -262,7 +280,7 @@ class _Run:
             threads=self._settings.threads,
             threads_used=_mean_threads(reports),
             error=error,
-            notes=tuple(self._notes),
+            notes=(*self._notes, *self._witness_notes),
         )
         if error:
             self._tell(f"ERROR: {error}", level="error")
@@ -396,6 +414,17 @@ def _verdict_line(verdict: Verdict) -> str:
     return f"May the source be deleted? NO: {verdict.reason}"
 
 
+def _make_logs(folder: str) -> None:
+    try:
+        fs.make_folder(folder)
+    except OSError as error:
+        raise RefusedError(f"The logs folder {folder} cannot be made: {fs.explain(error)[1]}.") from error
+
+
+def _counts_object(before: Optional[Count], after: Optional[Count]) -> Dict[str, Any]:
+    return {name: None if count is None else vars(count) for name, count in (("before", before), ("after", after))}
+
+
 def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
     trees: Dict[str, Any] = {}
     results: List[TreeResult] = []
@@ -405,10 +434,8 @@ def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
             trees[tree.copy_type.value] = {**tree_object(tree.result), "log_status": tree.log_status}
         else:
             trees[tree.copy_type.value] = {"source": tree.source, "destination": tree.destination, "complete": False}
-        counts = {"before": tree.before, "after": tree.after}
-        trees[tree.copy_type.value]["python_counts"] = {
-            name: None if count is None else vars(count) for name, count in counts.items()
-        }
+        trees[tree.copy_type.value]["python_counts"] = _counts_object(tree.before, tree.after)
+        trees[tree.copy_type.value]["robocopy_counts"] = _counts_object(tree.robocopy_before, tree.robocopy_after)
         trees[tree.copy_type.value]["exit_code"] = tree.robocopy_code
         trees[tree.copy_type.value]["error"] = tree.error
     return {

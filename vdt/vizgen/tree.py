@@ -30,6 +30,7 @@ from vdt.scan import take_snapshot
 from vdt.snapshot import Snapshot
 from vdt.transfer import Reports, TreeJob, lister, transfer_tree
 from vdt.treelog import TreeLog
+from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import TreePaths
 from vdt.vizgen.report import TreeReport
 
@@ -56,6 +57,7 @@ class Tools:
     progress: Progress
     meter: Meter
     say: Callable[[str], None]
+    crosscheck: CrossCheck
 
 
 class Tree:
@@ -108,7 +110,8 @@ class Tree:
             StoppedError: the run was stopped.
         """
         self._before = self._snapshot(self.paths.source)
-        self.report = replace(self.report, before=self._before.count)
+        witness = self._tools.crosscheck.count(self.paths.source, self.paths.list_before)
+        self.report = replace(self.report, before=self._before.count, robocopy_before=witness)
         return bytes_left(self._before, self._snapshot(self.paths.destination))
 
     @property
@@ -217,6 +220,10 @@ class Tree:
             evidence_file=evidence.path,
             manifest=result.manifest,
         )
+        if self.report.robocopy_before is not None and not tools.stop:
+            tools.progress.phase("robocopy counts")
+            witness = tools.crosscheck.count(paths.destination, paths.list_after)
+            self.report = replace(self.report, robocopy_after=witness)
 
     def _look_once_more(self, result: TreeResult) -> Tuple[TreeResult, Optional[Count]]:
         """Count the destination and hold a last listing of the source against it."""

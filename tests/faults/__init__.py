@@ -1,0 +1,1 @@
+"""What breaks the disk under a copy, call by call."""

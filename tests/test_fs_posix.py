@@ -1,0 +1,796 @@
+"""The POSIX half of vdt.fs: what a folder, a listing, a flush and a cold read really do."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import stat
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+import pytest
+
+pytest.importorskip("fcntl")
+
+import fcntl
+
+from vdt import fs
+from vdt.fs import posix
+from vdt.model import Entry, Kind
+
+MIB = 1 << 20
+TIME_NS = 1_612_345_678_123_456_789
+
+
+def can_read_cold(folder: Path) -> bool:
+    return fs.volume(str(folder)).cold_reads
+
+
+def read(views: Iterator[memoryview]) -> bytes:
+    return b"".join(bytes(view) for view in views)
+
+
+def file_entry(**changes: Any) -> Entry:
+    return Entry("x", Kind.FOLDER, 0, TIME_NS, 0o750, (0, 0))._replace(**changes)
+
+
+# -- Folder --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_lets_its_descriptor_go_once(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    folder = fs.Folder(str(tmp_path))
+    folder.close()
+    folder.close()
+    if before is not None:
+        assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(OSError):
+        folder.stat("x")
+
+
+def test_a_folder_that_is_a_file_or_missing_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotADirectoryError):
+        fs.Folder(str(tmp_path / "file"))
+    with pytest.raises(FileNotFoundError):
+        fs.Folder(str(tmp_path / "missing"))
+
+
+def test_create_takes_no_name_that_is_taken_not_even_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with fs.Folder(str(tmp_path)) as folder:
+        for name in ("file", "link"):
+            with pytest.raises(FileExistsError):
+                folder.create(name, 0o644)
+    assert (tmp_path / "file").read_bytes() == b"mine"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_is_swapped_for_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "trap").mkdir()
+    with fs.Folder(str(tmp_path / "real")) as folder:
+        (tmp_path / "real").rename(tmp_path / "moved")
+        (tmp_path / "real").symlink_to("trap")
+        fs.close(folder.create("new", 0o644))
+        folder.replace("new", "final")
+    assert os.listdir(tmp_path / "moved") == ["final"]
+    assert os.listdir(tmp_path / "trap") == []
+
+
+def test_a_source_that_became_a_link_is_only_opened_where_links_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"data")
+    (tmp_path / "link").symlink_to("target")
+    with fs.Folder(str(tmp_path)) as folder:
+        with pytest.raises(OSError) as caught:
+            folder.open_source("link", follow=False)
+        assert caught.value.errno == errno.ELOOP
+        with pytest.raises(OSError), folder.back("link", cold=False):
+            pass
+        fd = folder.open_source("link", follow=True)
+        assert read(fs.read_views(fd, 4)) == b"data"
+        fs.close(fd)
+        with folder.back("link", cold=False, follow=True) as (found, views):
+            assert found.size_bytes == 4 and read(views) == b"data"
+
+
+def test_a_fifo_in_a_files_place_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with fs.Folder(str(tmp_path)) as folder:
+        fd = folder.open_source("fifo", follow=False)
+        assert not fs.fd_stat(fd).regular
+        fs.close(fd)
+
+
+def test_a_source_is_opened_for_reading_only(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+    with fs.Folder(str(tmp_path)) as folder:
+        fd = folder.open_source("f", follow=False)
+        assert fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        with pytest.raises(OSError):
+            os.write(fd, b"y")
+        fs.close(fd)
+
+
+@pytest.mark.parametrize("how", ["open_source", "back"])
+def test_reading_leaves_the_access_time_alone(tmp_path: Path, how: str) -> None:
+    old = 1_500_000_000_000_000_000
+    probe, path = tmp_path / "probe", tmp_path / "f"
+    for item in (probe, path):
+        item.write_bytes(b"data")
+        os.utime(item, ns=(old, old + 10**9))
+    probe.read_bytes()
+    if probe.stat().st_atime_ns == old or not hasattr(os, "O_NOATIME"):
+        pytest.skip("this file system keeps no access times")
+    with fs.Folder(str(tmp_path)) as folder:
+        if how == "back":
+            with folder.back("f", cold=False) as (_, views):
+                assert read(views) == b"data"
+        else:
+            fd = folder.open_source("f", follow=False)
+            assert read(fs.read_views(fd, 4)) == b"data"
+            fs.close(fd)
+    assert path.stat().st_atime_ns == old
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOATIME"), reason="the system knows no O_NOATIME")
+@pytest.mark.parametrize("how", ["open_source", "back"])
+def test_where_the_access_time_may_not_be_spared_it_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A plain user who does not own the file: EPERM, once a folder and not once a file."""
+    (tmp_path / "f").write_bytes(b"data")
+    real, refused = os.open, []
+
+    def fake(path: Any, flags: int, *args: Any, **options: Any) -> int:
+        if flags & os.O_NOATIME:
+            refused.append(path)
+            raise PermissionError(errno.EPERM, "not permitted")
+        return real(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", fake)
+    with fs.Folder(str(tmp_path)) as folder:
+        for _ in range(3):
+            if how == "back":
+                with folder.back("f", cold=False) as (_, views):
+                    assert read(views) == b"data"
+            else:
+                fs.close(folder.open_source("f", follow=False))
+    assert refused == ["f"]
+
+
+def test_replace_takes_the_place_of_a_file_read_only_or_not(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "old").chmod(0o444)
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.replace("new", "old")
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"new"
+
+
+def test_replace_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    (tmp_path / "old").mkdir()
+    with fs.Folder(str(tmp_path)) as folder, pytest.raises(IsADirectoryError):
+        folder.replace("new", "old")
+    assert (tmp_path / "old").is_dir()
+
+
+def test_unlink_of_what_is_not_there_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.unlink("f")
+        folder.unlink("f")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_link_gets_its_text_and_its_time(tmp_path: Path) -> None:
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.link("l", "some where/else", TIME_NS)
+    assert os.readlink(tmp_path / "l") == "some where/else"
+    assert (tmp_path / "l").lstat().st_mtime_ns == TIME_NS
+
+
+def test_stat_speaks_of_the_link_and_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"12345")
+    path.chmod(0o640)
+    os.utime(path, ns=(TIME_NS, TIME_NS))
+    (tmp_path / "l").symlink_to("f")
+    real = path.stat()
+    with fs.Folder(str(tmp_path)) as folder:
+        assert folder.stat("f") == fs.Stat(True, 5, TIME_NS, 0o640, (real.st_dev, real.st_ino))
+        assert not folder.stat("l").regular
+        with pytest.raises(FileNotFoundError):
+            folder.stat("missing")
+        assert folder.at("f") == str(path)
+
+
+def test_restamp_says_which_time_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with fs.Folder(str(tmp_path)) as folder:
+        assert folder.restamp("f", TIME_NS) == TIME_NS
+        real = os.utime
+        rounded = TIME_NS // (2 * 10**9) * 2 * 10**9
+        monkeypatch.setattr(os, "utime", lambda path, ns, **o: real(path, ns=(rounded, rounded), **o))
+        assert folder.restamp("f", TIME_NS) == rounded
+
+
+def test_set_mode(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.set_mode("f", 0o440)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o440
+
+
+# -- seal ----------------------------------------------------------------------------------------------------------
+
+
+def sealed(
+    folder: fs.Folder,
+    name: str,
+    made: int = 0o644,
+    *,
+    keep: Optional[int] = None,
+    mtime_ns: Optional[int] = None,
+    owner: Optional[int] = None,
+    flush: bool = False,
+) -> int:
+    """Create with mode `made`, write, seal with mode `keep`; returns the descriptor that must be closed by now."""
+    fd = folder.create(name, made)
+    fs.write_all(fd, memoryview(b"data"))
+    folder.seal(fd, name, mtime_ns=mtime_ns, mode=keep, owner=owner, flush=flush)
+    return fd
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o444, 0o600, 0o644, 0o666, 0o700, 0o755, 0o777, 0o000])
+def test_a_sealed_file_has_exactly_the_mode_and_the_time_asked_for(tmp_path: Path, mode: int) -> None:
+    with fs.Folder(str(tmp_path)) as folder:
+        fd = sealed(folder, "f", mode, mtime_ns=TIME_NS, keep=mode)
+    found = (tmp_path / "f").stat()
+    assert stat.S_IMODE(found.st_mode) == mode
+    assert found.st_mtime_ns == TIME_NS
+    assert not is_open(fd)
+
+
+def test_times_and_modes_that_nobody_asked_for_are_left(tmp_path: Path) -> None:
+    with fs.Folder(str(tmp_path)) as folder:
+        sealed(folder, "f")
+    assert (tmp_path / "f").stat().st_mtime_ns > TIME_NS + 10**17
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_the_sources_owner_and_a_set_user_id_mode_survives(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    os.chown(source, 12345, 23456)
+    source.chmod(0o4755)
+    fd = os.open(source, os.O_RDONLY)
+    with fs.Folder(str(tmp_path)) as folder:
+        sealed(folder, "f", keep=0o4755, owner=fd)
+    os.close(fd)
+    found = (tmp_path / "f").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 23456, 0o4755)
+
+
+def test_an_owner_that_may_not_be_given_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "fchown", refused)
+    (tmp_path / "source").write_bytes(b"")
+    fd = os.open(tmp_path / "source", os.O_RDONLY)
+    with fs.Folder(str(tmp_path)) as folder:
+        sealed(folder, "f", owner=fd, keep=0o640, mtime_ns=TIME_NS)
+    os.close(fd)
+    assert (tmp_path / "f").stat().st_mtime_ns == TIME_NS
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_a_share_without_modes_keeps_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refused(*args: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fchmod", refused)
+    with fs.Folder(str(tmp_path)) as folder:
+        sealed(folder, "f", keep=0o511, mtime_ns=TIME_NS)
+    assert (tmp_path / "f").stat().st_mtime_ns == TIME_NS
+
+
+@pytest.mark.parametrize("call", ["fchmod", "utime", "fsync"])
+def test_a_seal_that_fails_says_so_and_closes_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refused(*args: Any, **options: Any) -> None:
+        raise OSError(errno.EIO, "no")
+
+    with fs.Folder(str(tmp_path)) as folder:
+        fd = folder.create("f", 0o644)
+        monkeypatch.setattr(os, call, refused)
+        with pytest.raises(OSError) as caught:
+            folder.seal(fd, "f", mtime_ns=TIME_NS, mode=0o511, owner=None, flush=True)
+    assert caught.value.errno == errno.EIO
+    assert not is_open(fd)
+
+
+@pytest.mark.parametrize("flush", [True, False])
+def test_a_seal_flushes_where_it_is_asked_to_and_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush: bool
+) -> None:
+    order: List[str] = []
+    for name in ("utime", "fsync", "fchmod"):
+
+        real = getattr(os, name)
+
+        def spy(*args: Any, _name: str = name, _real: Any = real, **options: Any) -> Any:
+            order.append(_name)
+            return _real(*args, **options)
+
+        monkeypatch.setattr(os, name, spy)
+    with fs.Folder(str(tmp_path)) as folder:
+        sealed(folder, "f", mtime_ns=TIME_NS, keep=0o511, flush=flush)
+    assert order == ["fchmod", "utime"] + (["fsync"] if flush else [])
+
+
+# -- flushing a volume and names -----------------------------------------------------------------------------------
+
+
+class FakeLibc:
+    """syncfs and statfs as a script."""
+
+    def __init__(self, code: int = 0, magic: int = 0) -> None:
+        self.code, self.magic = code, magic
+
+    def syncfs(self, fd: int) -> int:
+        os.fstat(fd)
+        ctypes.set_errno(self.code)
+        return -1 if self.code else 0
+
+    def statfs(self, path: bytes, raw: Any) -> int:
+        struct.pack_into("@l", raw, 0, self.magic)
+        return 0
+
+
+def test_a_volume_is_flushed_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.flush_volume()
+        monkeypatch.setattr(posix, "_libc", FakeLibc(errno.EIO))
+        with pytest.raises(OSError) as caught:
+            folder.flush_volume()
+    assert caught.value.errno == errno.EIO
+    assert caught.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_names_that_cannot_be_flushed_here_are_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refused(fd: int) -> None:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.flush_names()
+
+
+def test_names_whose_flush_fails_are_not_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(fd: int) -> None:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with fs.Folder(str(tmp_path)) as folder, pytest.raises(OSError):
+        folder.flush_names()
+
+
+# -- the volume ----------------------------------------------------------------------------------------------------
+
+MAGIC = [
+    (0xEF53, "ext4", fs.Flush.VOLUME, True, False),
+    (0x58465342, "xfs", fs.Flush.VOLUME, True, False),
+    (0x9123683E, "btrfs", fs.Flush.VOLUME, False, False),
+    (0x01021994, "tmpfs", fs.Flush.NONE, False, False),
+    (0x6969, "nfs", fs.Flush.FILE, False, True),
+    (0xFF534D42, "cifs", fs.Flush.FILE, False, True),
+    (0xFE534D42, "smb2", fs.Flush.FILE, False, True),
+    (0x65735546, "fuse", fs.Flush.FILE, False, False),
+    (0x794C7630, "overlay", fs.Flush.FILE, False, False),
+    (0x12345678, "type 0x12345678", fs.Flush.FILE, False, False),
+]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="statfs numbers of Linux")
+@pytest.mark.parametrize(("magic", "kind", "flush", "cold", "remote"), MAGIC, ids=[row[1] for row in MAGIC])
+def test_a_volume_is_known_by_its_number_and_nothing_is_promised_of_a_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: int, kind: str, flush: fs.Flush, cold: bool, remote: bool
+) -> None:
+    monkeypatch.setattr(posix, "_libc", FakeLibc(magic=magic))
+    found = fs.volume(str(tmp_path))
+    assert (found.kind, found.flush, found.cold_reads, found.remote) == (kind, flush, cold, remote)
+    assert found.free_bytes > 0
+    assert (found.why_not_cold == "") == cold
+    assert cold or kind in found.why_not_cold
+
+
+def test_a_volume_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        fs.volume(str(tmp_path / "missing"))
+
+
+# -- reading back --------------------------------------------------------------------------------------------------
+
+SIZES = [0, 1, 511, 512, 4095, 4096, 4097, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("cold", [False, True], ids=["cached", "cold"])
+def test_every_byte_comes_back(tmp_path: Path, size: int, cold: bool) -> None:
+    if cold and not can_read_cold(tmp_path):
+        pytest.skip("no read past the cache on this file system")
+    data = os.urandom(size)
+    (tmp_path / "f").write_bytes(data)
+    with fs.Folder(str(tmp_path)) as folder, folder.back("f", cold=cold) as (found, views):
+        assert found.size_bytes == size and found.regular
+        assert read(views) == data
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("expected", [0, 1, 4096, MIB, 5 * MIB])
+def test_every_byte_comes_back_whatever_size_was_expected(tmp_path: Path, size: int, expected: int) -> None:
+    data = os.urandom(size)
+    (tmp_path / "f").write_bytes(data)
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
+    assert read(fs.read_views(fd, expected)) == data
+    os.close(fd)
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["cached", "cold"])
+def test_a_cold_read_is_opened_to_go_past_the_cache_and_only_that_one(tmp_path: Path, cold: bool) -> None:
+    if not can_read_cold(tmp_path) or not os.path.isdir("/proc/self/fd"):
+        pytest.skip("no read past the cache on this file system")
+    path = tmp_path / "f"
+    path.write_bytes(b"data")
+
+    def flags() -> Iterator[int]:
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                if os.readlink(f"/proc/self/fd/{name}") == str(path.resolve()):
+                    yield fcntl.fcntl(int(name), fcntl.F_GETFL)
+            except OSError:
+                continue
+
+    with fs.Folder(str(tmp_path)) as folder, folder.back("f", cold=cold):
+        (found,) = flags()
+        assert bool(found & os.O_DIRECT) == cold
+    assert list(flags()) == [], "the descriptor was left open"
+
+
+def test_an_error_in_the_reader_closes_the_file(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"data")
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc")
+    with fs.Folder(str(tmp_path)) as folder:
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(ZeroDivisionError), folder.back("f", cold=False):
+            raise ZeroDivisionError
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["cached", "cold"])
+@pytest.mark.parametrize("now", [0, 700, MIB, 3 * MIB + 5])
+def test_a_file_that_changes_its_length_while_open_is_read_to_its_real_end(
+    tmp_path: Path, cold: bool, now: int
+) -> None:
+    if cold and not can_read_cold(tmp_path):
+        pytest.skip("no read past the cache on this file system")
+    path = tmp_path / "f"
+    data = os.urandom(2 * MIB + 3)
+    path.write_bytes(data)
+    with fs.Folder(str(tmp_path)) as folder, folder.back("f", cold=cold) as (found, views):
+        with open(path, "r+b") as file:
+            file.truncate(now)
+        got = read(views)
+    assert found.size_bytes == len(data)
+    assert got == (data + bytes(MIB * 2))[:now]
+
+
+def test_a_file_that_is_cut_between_two_reads_ends_there(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(bytes(3 * MIB))
+    with fs.Folder(str(tmp_path)) as folder, folder.back("f", cold=False) as (_, views):
+        first = len(next(views))
+        with open(path, "r+b") as file:
+            file.truncate(first)
+        assert read(views) == b""
+
+
+@pytest.mark.xfail(strict=True, reason="known: a short read to an odd offset is taken for the end of the file")
+def test_short_reads_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(10_000)
+    (tmp_path / "f").write_bytes(data)
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, views, at: real(fd, [memoryview(views[0])[:777]], at))
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
+    got = read(fs.read_views(fd, len(data)))
+    os.close(fd)
+    assert got == data
+
+
+def test_a_view_is_good_until_the_next_one_and_memory_does_not_grow(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(os.urandom(5 * MIB))
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
+    assert max(len(view) for view in fs.read_views(fd, 5 * MIB)) <= 8 * MIB
+    os.close(fd)
+
+
+def test_short_writes_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(10_000)
+    real, lengths = os.write, []
+
+    def short(fd: int, view: memoryview) -> int:
+        lengths.append(len(view))
+        return real(fd, view[: max(1, len(view) // 3)])
+
+    monkeypatch.setattr(os, "write", short)
+    with fs.Folder(str(tmp_path)) as folder:
+        fd = folder.create("f", 0o644)
+        fs.write_all(fd, memoryview(data))
+        fs.write_all(fd, memoryview(b""))
+        fs.close(fd)
+    monkeypatch.undo()
+    assert (tmp_path / "f").read_bytes() == data
+    assert len(lengths) > 3
+
+
+def test_dropping_the_cache_changes_no_byte(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"data")
+    fd = os.open(path, os.O_RDONLY)
+    fs.drop_cache(fd)
+    os.close(fd)
+    assert path.read_bytes() == b"data"
+
+
+# -- listings ------------------------------------------------------------------------------------------------------
+
+
+def test_a_listing_says_what_each_name_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"123")
+    (tmp_path / "file").chmod(0o640)
+    os.utime(tmp_path / "file", ns=(TIME_NS, TIME_NS))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("no where")
+    (tmp_path / "folder link").symlink_to("folder")
+    os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(tmp_path)  # a socket's path has 108 bytes
+        try:
+            server.bind("socket")
+        finally:
+            os.chdir(here)
+    found = {entry.name: entry for entry in fs.list_folder(str(tmp_path))}
+    kinds = {name: entry.kind for name, entry in found.items()}
+    assert kinds == {
+        "file": Kind.FILE,
+        "folder": Kind.FOLDER,
+        "link": Kind.LINK,
+        "folder link": Kind.LINK,
+        "fifo": Kind.OTHER,
+        "socket": Kind.OTHER,
+    }
+    entry, real = found["file"], (tmp_path / "file").stat()
+    assert entry == Entry("file", Kind.FILE, 3, TIME_NS, 0o640, (real.st_dev, real.st_ino), False, "")
+    assert found["link"].target == "no where"
+
+
+def test_names_that_are_no_text_are_listed_and_can_be_opened(tmp_path: Path) -> None:
+    raw = os.path.join(os.fsencode(tmp_path), b"caf\xe9\n\x1b.bin")
+    try:
+        with open(raw, "wb") as file:
+            file.write(b"data")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (entry,) = fs.list_folder(str(tmp_path))
+    assert os.fsencode(entry.name) == b"caf\xe9\n\x1b.bin"
+    with fs.Folder(str(tmp_path)) as folder, folder.back(entry.name, cold=False) as (_, views):
+        assert read(views) == b"data"
+
+
+class FakeName:
+    def __init__(self, name: str, error: Optional[OSError]) -> None:
+        self.name, self.path, self.error = name, name, error
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        assert not follow_symlinks
+        if self.error is not None:
+            raise self.error
+        return os.stat(".")
+
+
+class FakeScan:
+    def __init__(self, names: List[FakeName]) -> None:
+        self._names = names
+
+    def __enter__(self) -> Iterator[FakeName]:
+        return iter(self._names)
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_name_that_vanishes_while_it_is_listed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [FakeName("a", None), FakeName("gone", FileNotFoundError(errno.ENOENT, "gone")), FakeName("b", None)]
+    monkeypatch.setattr(os, "scandir", lambda path: FakeScan(names))
+    assert [entry.name for entry in fs.list_folder("anywhere")] == ["a", "b"]
+
+
+def test_a_name_that_cannot_be_looked_at_is_never_left_out_silently(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [FakeName("a", None), FakeName("stale", OSError(errno.ESTALE, "stale"))]
+    monkeypatch.setattr(os, "scandir", lambda path: FakeScan(names))
+    with pytest.raises(OSError):
+        fs.list_folder("anywhere")
+
+
+def test_a_folder_that_is_not_there_is_an_error_and_no_empty_listing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        fs.list_folder(str(tmp_path / "missing"))
+
+
+def test_opened_follows_links(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"123")
+    (tmp_path / "link").symlink_to("file")
+    found = fs.opened(str(tmp_path / "link"))
+    assert (found.kind, found.size_bytes, found.name) == (Kind.FILE, 3, "link")
+    assert found.file_id == fs.real_id(str(tmp_path / "file"))
+    with pytest.raises(FileNotFoundError):
+        fs.opened(str(tmp_path / "missing"))
+
+
+# -- paths ---------------------------------------------------------------------------------------------------------
+
+
+def test_inside_looks_through_links_and_past_what_is_not_there_yet(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "link").symlink_to("a/b")
+
+    def inside(path: str, ancestor: str) -> bool:
+        return fs.inside(str(tmp_path / path), str(tmp_path / ancestor))
+
+    assert inside("a", "a") and inside("a/b", "a") and inside("a/b/not/yet", "a") and inside("link/x", "a")
+    assert inside("a/b", "link") and inside("a/../a/b", "a")
+    assert not inside("a", "a/b") and not inside("ab", "a") and not inside("link/../x", "a/b")
+    assert not inside("a", "missing"), "nothing lies in what is not there"
+
+
+def test_full_path(tmp_path: Path) -> None:
+    assert fs.full_path("/root", "") == "/root"
+    assert fs.full_path("/root", "a/b") == "/root/a/b"
+
+
+def test_absolute_keeps_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    assert fs.absolute("link/x") == str(tmp_path / "link/x")
+
+
+def test_make_folder_makes_parents_and_does_not_mind_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "a/b/c"
+    fs.make_folder(str(path))
+    fs.make_folder(str(path))
+    assert path.is_dir()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError):
+        fs.make_folder(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(("times", "mode"), [(True, True), (True, False), (False, True), (False, False)])
+def test_a_folder_gets_what_is_asked_for(tmp_path: Path, times: bool, mode: bool) -> None:
+    path = tmp_path / "folder"
+    path.mkdir(mode=0o700)
+    before = path.stat()
+    fs.set_folder(str(path), file_entry(), times=times, mode=mode)
+    assert path.stat().st_mtime_ns == (TIME_NS if times else before.st_mtime_ns)
+    assert stat.S_IMODE(path.stat().st_mode) == (0o750 if mode else 0o700)
+
+
+def test_the_state_folder_is_where_the_system_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert fs.state_home() == str(tmp_path / "vdt")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert fs.state_home() == "/home/somebody/.local/state/vdt"
+
+
+# -- processes -----------------------------------------------------------------------------------------------------
+
+
+def test_a_process_is_known_by_one_life_of_its_number() -> None:
+    mine = fs.process_started(os.getpid())
+    assert mine and mine == fs.process_started(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        its = fs.process_started(child.pid)
+        assert its is not None
+        assert its == "unknown" or its != mine
+        child.communicate(b"\n")
+    assert fs.process_started(child.pid) is None
+
+
+def test_terminate_now_ends_with_the_code_and_runs_nothing_more() -> None:
+    code = "import atexit; from vdt import fs; atexit.register(print, 'late'); fs.terminate_now(9)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (done.returncode, done.stdout) == (9, b"")
+
+
+# -- what errors mean ----------------------------------------------------------------------------------------------
+
+NEVER = "EACCES EPERM EROFS ENOENT ENOTDIR EISDIR ELOOP EFBIG ENAMETOOLONG EINVAL EEXIST EXDEV EILSEQ ENOTSUP"
+MAYBE = "EIO EBUSY ETIMEDOUT ESTALE EAGAIN EINTR ENOTCONN EHOSTDOWN ECONNRESET ETXTBSY EMFILE ENOMEM"
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [(n, fs.Heal.NEVER) for n in NEVER.split()]
+    + [(n, fs.Heal.MAYBE) for n in MAYBE.split()]
+    + [("ENOSPC", fs.Heal.FULL), ("EDQUOT", fs.Heal.FULL)],
+)
+def test_what_trying_again_can_do(name: str, means: fs.Heal) -> None:
+    assert fs.heal(OSError(getattr(errno, name), "words")) is means
+
+
+def test_an_error_without_a_number_may_heal() -> None:
+    assert fs.heal(OSError("strange")) is fs.Heal.MAYBE
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("ENOENT", 2, "not there"),
+        ("EACCES", 5, "permission denied"),
+        ("EPERM", 5, "not permit"),
+        ("EROFS", 19, "read-only"),
+        ("EBUSY", 32, "busy"),
+        ("ENOSPC", 112, "full"),
+        ("ETIMEDOUT", 121, "timed out"),
+        ("EEXIST", 183, "exists"),
+        ("ENAMETOOLONG", 206, "too long"),
+        ("EFBIG", 223, "large"),
+        ("ENOTDIR", 267, "not a directory"),
+        ("EIO", 1117, "input/output error"),
+        ("ESTALE", 59, "stale"),
+        ("ECONNRESET", 31, "reset"),
+    ],
+)
+def test_errors_are_told_in_plain_words_with_the_number_that_robocopy_prints(name: str, code: int, words: str) -> None:
+    number = getattr(errno, name)
+    found, text = fs.explain(OSError(number, os.strerror(number)))
+    assert found == code
+    assert words in text
+    assert text[0].islower() and not text.endswith(".")
+
+
+def test_an_error_without_a_number_keeps_its_words() -> None:
+    assert fs.explain(OSError("Strange Thing")) == (0, "strange thing")
+
+
+def test_both_halves_offer_the_same_names() -> None:
+    source = Path(posix.__file__).with_name("windows.py").read_text(encoding="utf-8")
+    offered: List[str] = [name for name in fs.__all__ if name not in ("Flush", "Heal", "Volume")]
+    for name in offered:
+        assert any(mark in source for mark in (f"def {name}(", f"class {name}(", f"class {name}:", f"\n{name} =")), name
+    assert all(hasattr(posix, name) for name in offered)

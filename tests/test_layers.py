@@ -1,0 +1,196 @@
+"""The rows of the house: imports point downward, and each effect has its one place.
+
+A room is a module of `vdt` or a package in it; a package may import within itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Dict, Iterator, List, Set, Tuple
+
+import pytest
+
+import vdt
+
+ROOT = Path(vdt.__file__).parent
+
+ROWS: Dict[int, Tuple[str, ...]] = {
+    9: ("__main__",),
+    8: ("cli",),
+    7: ("vizgen",),
+    6: ("transfer", "copytree"),
+    5: ("engine",),
+    4: (
+        *("scan", "copier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
+        *("manifest_file", "jsonfile", "sample"),
+    ),
+    3: (
+        *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
+        *("printable", "options", "rsync_options", "bwlimit", "robocopy"),
+    ),
+    2: ("fs",),
+    1: ("model", "__init__"),
+    0: ("errors", "version", "etc"),
+}
+ROW_OF = {room: row for row, rooms in ROWS.items() for room in rooms}
+
+# Imports that do not point downward, each with its reason. The list may shrink; an entry that is used no more fails.
+EXCEPTIONS: Dict[Tuple[str, str], str] = {
+    # within the pure row
+    ("plan", "compare"): "planning starts from the class",
+    ("plan", "records"): "and from the digests on record",
+    ("closing", "snapshot"): "the last look is at two snapshots",
+    ("tally", "plan"): "what a plan decided is counted",
+    ("rsync_options", "options"): "both dialects are read into the same values",
+    ("robocopy", "options"): "both dialects are read into the same values",
+    ("rsync_options", "printable"): "words of the user are quoted in faults",
+    ("robocopy", "printable"): "names stand in the log",
+    ("bwlimit", "printable"): "words of the user are quoted in faults",
+    # among the verbs
+    ("batches", "copier"): "Batch and Part are declared by who works on them",
+    ("lock", "evidence"): "host_name",
+    # upward
+    ("copier", "engine"): "StopFlag",
+    # one entry above its own command
+    ("copytree", "transfer"): "`vdt copy` is one transfer with its surroundings",
+}
+
+PURE = (*ROWS[3], "batches", "model", "errors", "version")
+IMPURE_IMPORTS = {"os", "time", "threading", "pathlib"}
+# bwlimit holds the token bucket that all workers share, beside the parser of its rate.
+PURE_EXCEPTIONS = {("bwlimit", "time"), ("bwlimit", "threading")}
+
+
+def modules() -> List[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[0]
+    return first[:-3] if first.endswith(".py") else first
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full dotted names of all that a module imports, wherever in it the import stands."""
+    package = ["vdt", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> Set[str]:
+    found = set()
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "vdt":
+            room = parts[1] if len(parts) > 1 else "__init__"
+            found.add(room if room in ROW_OF or (ROOT / f"{room}.py").exists() or (ROOT / room).is_dir() else "__init__")
+    return found - {room_of(path)}
+
+
+def where(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+
+
+def test_every_room_has_its_row() -> None:
+    rooms = {room_of(path) for path in modules()}
+    assert rooms - set(ROW_OF) == set()
+    assert set(ROW_OF) - rooms - {"etc"} == set(), "rows name only what exists"
+    assert len(ROW_OF) == sum(map(len, ROWS.values())), "no room stands in two rows"
+
+
+def test_imports_point_downward() -> None:
+    used = set()
+    wrong = []
+    for path in modules():
+        room = room_of(path)
+        for other in sorted(rooms_imported(path)):
+            if ROW_OF[other] < ROW_OF[room]:
+                continue
+            if (room, other) in EXCEPTIONS:
+                used.add((room, other))
+            else:
+                wrong.append(f"{path.relative_to(ROOT)} imports {other}")
+    assert wrong == []
+    assert set(EXCEPTIONS) - used == set(), "exceptions that nobody needs any more"
+
+
+def test_exceptions_are_reasons_not_loopholes() -> None:
+    assert all(EXCEPTIONS.values())
+    assert not any((b, a) in EXCEPTIONS for a, b in EXCEPTIONS), "two rooms that import each other are one room"
+    assert all(ROW_OF[a] <= ROW_OF[b] for a, b in EXCEPTIONS), "what points downward needs no exception"
+
+
+def mentions_platform(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return (node.value.id, node.attr) in {("os", "name"), ("sys", "platform"), ("platform", "system")}
+    if isinstance(node, ast.ImportFrom):
+        names = {(node.module, alias.name) for alias in node.names}
+        return bool(names & {("os", "name"), ("sys", "platform"), ("platform", "system")})
+    return False
+
+
+def prints_or_exits(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in {"print", "exit", "quit"}
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return (node.value.id, node.attr) in {("sys", "exit"), ("os", "_exit")}
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "sys" and any(alias.name == "exit" for alias in node.names)
+    return isinstance(node, ast.Name) and node.id == "SystemExit"
+
+
+@pytest.mark.parametrize(
+    ("found", "allowed"),
+    [
+        (mentions_platform, {"fs"}),
+        # `python -m` is a command too
+        (prints_or_exits, {"cli", "fs/", "__main__", "sample/__main__"}),
+    ],
+    ids=["asks for the platform", "prints or exits"],
+)
+def test_each_effect_has_its_place(found, allowed: Set[str]) -> None:
+    wrong, seen = [], set()
+    for path in modules():
+        names = {room_of(path), path.relative_to(ROOT).with_suffix("").as_posix()}
+        for node in ast.walk(tree_of(path)):
+            if found(node):
+                seen |= names
+                if not names & allowed:
+                    wrong.append(where(path, node))
+    assert wrong == []
+    assert allowed & seen, "the search finds what is there"
+
+
+def test_pure_rooms_touch_no_system() -> None:
+    used = set()
+    for path in modules():
+        room = room_of(path)
+        if room in PURE:
+            for name in imported(path):
+                if name.split(".")[0] in IMPURE_IMPORTS:
+                    used.add((room, name.split(".")[0]))
+    assert used == PURE_EXCEPTIONS
+
+
+def test_pure_rooms_import_no_room_that_touches_the_disk() -> None:
+    """Through no other room either: what a pure room needs is pure."""
+    needs = {room: set() for room in ROW_OF}
+    for path in modules():
+        needs[room_of(path)] |= rooms_imported(path)
+    for room in ROWS[3]:
+        todo, reached = [room], set()
+        while todo:
+            for other in needs[todo.pop()] - reached:
+                reached.add(other)
+                todo.append(other)
+        assert {other for other in reached if ROW_OF[other] in (2, 4, 5, 6, 7, 8)} == set(), room

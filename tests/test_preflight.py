@@ -1,0 +1,305 @@
+"""Before the first byte: two paths that stand apart, and a destination that does what a copy needs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable, List
+
+import pytest
+
+from vdt import fs, preflight
+from vdt.errors import RefusedError
+from vdt.preflight import check_apart, check_room, make_missing, probe, unprobed
+
+
+def listing(root: Path) -> List[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+# -- apart ---------------------------------------------------------------------------------------------------------
+
+
+def refused(source: Path, destination: Path) -> str:
+    with pytest.raises(RefusedError) as caught:
+        check_apart(str(source), str(destination))
+    return str(caught.value)
+
+
+def test_two_folders_side_by_side_stand_apart(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "ab").mkdir()
+    for destination in ("ab", "b", "ab/new/deeper", "../elsewhere"):
+        check_apart(str(tmp_path / "a"), str(tmp_path / destination))
+    check_apart(str(tmp_path / "ab"), str(tmp_path / "a"))
+
+
+def test_the_source_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for same in (tmp_path / "a", tmp_path / "a/.", tmp_path / "a/../a"):
+        assert "is the source itself" in refused(tmp_path / "a", same)
+
+
+@pytest.mark.parametrize("below", ["sub", "sub/not/yet", "new", "new/deeper"])
+def test_a_destination_in_the_source_is_refused(tmp_path: Path, below: str) -> None:
+    (tmp_path / "a/sub").mkdir(parents=True)
+    text = refused(tmp_path / "a", tmp_path / "a" / below)
+    assert "lies inside the source" in text and str(tmp_path / "a") in text
+    assert listing(tmp_path) == ["a", "a/sub"], "nothing is made to find out"
+
+
+def test_a_destination_around_the_source_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a/sub").mkdir(parents=True)
+    assert "lies inside the destination" in refused(tmp_path / "a/sub", tmp_path / "a")
+    assert "lies inside the destination" in refused(tmp_path / "a/sub", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        ("a", "link"),
+        ("link", "a"),
+        ("a", "link/new"),
+        ("link", "a/new"),
+        ("a/sub", "link"),
+        ("link/sub", "a"),
+        ("a", "chain/x"),
+        ("a", "deep/x"),
+    ],
+)
+def test_links_hide_nothing(tmp_path: Path, source: str, destination: str) -> None:
+    (tmp_path / "a/sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "chain").symlink_to(tmp_path / "link")
+    (tmp_path / "deep").symlink_to("a/sub")
+    refused(tmp_path / source, tmp_path / destination)
+
+
+def test_a_link_that_leads_out_of_the_source_is_apart(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a/out").symlink_to(tmp_path / "b")
+    check_apart(str(tmp_path / "a"), str(tmp_path / "a/out"))
+
+
+# -- the probe -----------------------------------------------------------------------------------------------------
+
+
+def test_a_probe_leaves_nothing_behind_and_says_what_it_found(tmp_path: Path) -> None:
+    found = probe(str(tmp_path))
+    assert listing(tmp_path) == []
+    real = fs.volume(str(tmp_path))
+    assert (found.volume.kind, found.volume.flush) == (real.kind, real.flush)
+    assert found.time_step_ns == 0
+    assert found.fold_case == (tmp_path / "x").exists()
+
+
+def test_a_probe_touches_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"data")
+    before = (tmp_path / "data").stat()
+    probe(str(tmp_path))
+    after = (tmp_path / "data").stat()
+    assert listing(tmp_path) == ["data"]
+    assert (before.st_mtime_ns, before.st_ino, before.st_size) == (after.st_mtime_ns, after.st_ino, after.st_size)
+
+
+def test_a_probe_that_is_left_has_the_name_of_a_partial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: List[str] = []
+    real = fs.Folder.create
+
+    def spy(folder: fs.Folder, name: str, mode: int) -> int:
+        names.append(name)
+        return real(folder, name, mode)
+
+    monkeypatch.setattr(fs.Folder, "create", spy)
+    probe(str(tmp_path))
+    assert names and all(re.fullmatch(r"\.vdt-[0-9a-f]{16}\.partial", name) for name in names)
+
+
+def failing(real: Callable[..., Any], times: int, code: int = errno.EACCES) -> Callable[..., Any]:
+    left = [times]
+
+    def fails(*args: Any, **options: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(code, os.strerror(code))
+        return real(*args, **options)
+
+    return fails
+
+
+MUST = [
+    ("create", "written to"),
+    ("write_all", "written to"),
+    ("back", "read back from"),
+    ("replace", "renamed in"),
+    ("unlink", "deleted from"),
+]
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, name: str, fake: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    owner: Any = fs if name in ("write_all", "volume") else fs.Folder
+    monkeypatch.setattr(owner, name, fake(getattr(owner, name)))
+
+
+@pytest.mark.parametrize(("name", "words"), MUST)
+def test_what_a_copy_cannot_do_without_is_refused_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    spoil(monkeypatch, name, lambda real: failing(real, 1 << 30))
+    with pytest.raises(RefusedError) as caught:
+        probe(str(tmp_path))
+    text = str(caught.value)
+    assert words in text or (name == "unlink" and "cannot be" in text)
+    assert str(tmp_path) in text and "permission denied" in text
+    monkeypatch.undo()
+    assert name == "unlink" or listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("name", [name for name, _ in MUST])
+def test_a_refusal_counts_only_when_it_comes_three_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int
+) -> None:
+    spoil(monkeypatch, name, lambda real: failing(real, times, errno.EIO))
+    probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
+def test_a_destination_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="cannot be"):
+        probe(str(tmp_path / "missing"))
+
+
+def test_a_destination_that_gives_back_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda fd, view: real(fd, memoryview(bytes(len(view))))
+
+    spoil(monkeypatch, "write_all", wrong)
+    with pytest.raises(RefusedError, match="other bytes than were written"):
+        probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("step_ns", [100, 1_000, 10**9, 2 * 10**9])
+def test_times_that_are_rounded_are_noted_with_their_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_ns: int
+) -> None:
+    real = os.utime
+
+    def rounds(path: Any, ns: Any, **options: Any) -> None:
+        real(path, ns=tuple(value // step_ns * step_ns for value in ns), **options)
+
+    monkeypatch.setattr(os, "utime", rounds)
+    found = probe(str(tmp_path))
+    assert 0 <= found.time_step_ns < step_ns
+    assert any("keeps times only to about" in note for note in found.notes) == bool(found.time_step_ns)
+    assert bool(found.time_step_ns) == (step_ns > 100)
+
+
+@pytest.mark.parametrize("call", ["utime", "fchmod"])
+def test_times_or_modes_that_are_refused_are_noted_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    if call == "fchmod":
+        monkeypatch.setattr(fs.posix if hasattr(fs, "posix") else fs, "_UMASK", 0o777, raising=False)
+    monkeypatch.setattr(os, call, failing(getattr(os, call), 1 << 30, errno.EIO))
+    found = probe(str(tmp_path))
+    assert any("was refused" in note for note in found.notes)
+    assert listing(tmp_path) == []
+
+
+def test_a_cold_read_that_is_refused_lowers_what_is_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = replace(fs.volume(str(tmp_path)), cold_reads=True, why_not_cold="")
+    monkeypatch.setattr(fs, "volume", lambda path: volume)
+    real = fs.Folder.back
+
+    def back(folder: fs.Folder, name: str, *, cold: bool, follow: bool = False) -> Any:
+        if cold:
+            raise OSError(errno.EINVAL, "no")
+        return real(folder, name, cold=False, follow=follow)
+
+    monkeypatch.setattr(fs.Folder, "back", back)
+    found = probe(str(tmp_path))
+    assert not found.volume.cold_reads
+    assert (found.volume.kind, found.volume.flush) == (volume.kind, volume.flush)
+    assert any("past this client's cache was refused" in note for note in found.notes)
+
+
+def test_a_volume_without_cold_reads_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = replace(fs.volume(str(tmp_path)), cold_reads=False, why_not_cold="it cannot be shown here")
+    monkeypatch.setattr(fs, "volume", lambda path: volume)
+    found = probe(str(tmp_path))
+    assert any("it cannot be shown here" in note and "read back" in note for note in found.notes)
+
+
+@pytest.mark.skipif(not hasattr(os, "sync"), reason="no volume is flushed at once here")
+def test_a_volume_whose_flush_fails_is_never_promised_to_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = replace(fs.volume(str(tmp_path)), flush=fs.Flush.VOLUME)
+    monkeypatch.setattr(fs, "volume", lambda path: volume)
+    spoil(monkeypatch, "flush_volume", lambda real: failing(real, 1 << 30, errno.EIO))
+    try:
+        found = probe(str(tmp_path))
+    except RefusedError as error:
+        assert "flushed" in str(error)
+    else:
+        assert found.volume.flush is not fs.Flush.VOLUME and found.notes
+    assert listing(tmp_path) == []
+
+
+def test_case_is_found_to_be_folded_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fs.Folder.stat
+    monkeypatch.setattr(fs.Folder, "stat", lambda folder, name: real(folder, name.lower()))
+    assert probe(str(tmp_path)).fold_case
+
+
+# -- without a probe -----------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_asks_the_nearest_folder_that_is_there_and_makes_none(tmp_path: Path) -> None:
+    found = unprobed(str(tmp_path / "not/yet/there"))
+    assert found.volume.kind == fs.volume(str(tmp_path)).kind
+    assert listing(tmp_path) == []
+
+
+def test_a_dry_run_into_what_cannot_be_reached_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fs, "volume", failing(fs.volume, 1 << 30, errno.EIO))
+    with pytest.raises(RefusedError, match="cannot be reached"):
+        unprobed(str(tmp_path))
+
+
+# -- room and folders ----------------------------------------------------------------------------------------------
+
+
+def test_too_little_room_is_refused_and_an_unknown_amount_is_not(tmp_path: Path) -> None:
+    volume = replace(fs.volume(str(tmp_path)), free_bytes=10 << 30)
+    check_room(volume, 10 << 30, "/share")
+    with pytest.raises(RefusedError, match=r"/share has 10\.0 GB free, 20\.0 GB are left") as caught:
+        check_room(volume, 20 << 30, "/share")
+    assert "--ignore_space" in str(caught.value)
+    check_room(replace(volume, free_bytes=0), 20 << 30, "/share")
+
+
+def test_missing_folders_are_made_and_named_outermost_first(tmp_path: Path) -> None:
+    made = make_missing(str(tmp_path / "a/b/c"))
+    assert made == [str(tmp_path / name) for name in ("a", "a/b", "a/b/c")]
+    assert make_missing(str(tmp_path / "a/b/c")) == []
+    assert make_missing(str(tmp_path / "a/b/d")) == [str(tmp_path / "a/b/d")]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "dangling"])
+def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "dangling").symlink_to("no where")
+    with pytest.raises(RefusedError, match="cannot be made"):
+        make_missing(str(tmp_path / place))
+    assert listing(tmp_path) == ["dangling", "file"]
+
+
+def test_three_tries_are_meant(tmp_path: Path) -> None:
+    assert preflight._TRIES == 3

@@ -1,0 +1,69 @@
+"""A packed listing gives back what was put in, and counts as a walk would."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vdt.model import Count, Entry, Kind
+from vdt.snapshot import Snapshot
+
+
+def entry(name: str, kind: Kind = Kind.FILE, size: int = 10, mtime: int = 5) -> Entry:
+    return Entry(name, kind, size, mtime, 0o644, (0, 0))
+
+
+def test_empty() -> None:
+    snapshot = Snapshot()
+    assert snapshot.count == Count(0, 0, 0)
+    assert list(snapshot.folders()) == []
+    assert snapshot.folder("") == {}
+    assert "" not in snapshot
+
+
+def test_an_empty_root() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [])
+    assert snapshot.count == Count(0, 0, 0)
+    assert "" in snapshot and snapshot.folder("") == {}
+
+
+def test_counts_files_folders_bytes() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [entry("a", size=3), entry("sub", Kind.FOLDER, size=4096), entry("b", size=4)])
+    snapshot.add("sub", [entry("c", size=5)])
+    snapshot.add("sub/empty", [])
+    assert snapshot.count == Count(files=3, folders=2, size_bytes=12)
+    assert snapshot.folder("") == {"a": (3, 5), "b": (4, 5)}
+    assert snapshot.folder("sub") == {"c": (5, 5)}
+    assert list(snapshot.folders()) == ["", "sub", "sub/empty"]
+    assert "sub/empty" in snapshot and "c" not in snapshot
+
+
+def test_links_and_specials_are_files_without_bytes() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [entry("link", Kind.LINK, size=7, mtime=8), entry("pipe", Kind.OTHER, size=9, mtime=6)])
+    assert snapshot.count == Count(2, 0, 0)
+    assert snapshot.folder("") == {"link": (0, 8), "pipe": (0, 6)}
+
+
+def test_a_generator_is_read_once() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", (entry(name) for name in "abc"))
+    assert list(snapshot.folder("")) == ["a", "b", "c"]
+
+
+names = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=()), min_size=1, max_size=8)
+numbers = st.tuples(st.integers(0, 2**62), st.integers(-(2**62), 2**62))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(names, st.dictionaries(names, numbers, max_size=5), max_size=4))
+def test_gives_back_what_was_put_in(tree) -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [])
+    for folder, files in tree.items():
+        snapshot.add(folder, [entry(name, size=size, mtime=mtime) for name, (size, mtime) in files.items()])
+    assert {folder: snapshot.folder(folder) for folder in snapshot.folders() if folder} == tree
+    sizes = [size for files in tree.values() for size, _ in files.values()]
+    assert snapshot.count == Count(len(sizes), len(tree), sum(sizes))
