@@ -23,10 +23,11 @@ from vdt.manifest import SortedLines
 from vdt.manifest_file import publish
 from vdt.model import Existing, Kind, Policy, TreeResult, Verify
 from vdt.progress import Progress, Silent
+from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat
-from vdt.transfer import FileSink, NoLimit, Reports, TreeJob, no_sink, transfer_tree
+from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import LogSink, NoLog, TreeLog
 
 STATE_INSIDE = ".vdt"
@@ -38,11 +39,11 @@ class CopyRequest:
 
     source: str
     destination: str
-    policy: Policy = Policy()  # noqa: RUF009 (frozen)
+    policy: Policy = Policy()
     verify: Verify = Verify.COLD
     existing: Existing = Existing.TRUST
     threads: int = 8
-    retry: RetryPlan = RetryPlan()  # noqa: RUF009 (frozen)
+    retry: RetryPlan = RetryPlan()
     log: str = ""
     append_log: bool = False
     manifest: str = ""
@@ -68,7 +69,6 @@ def copy_tree(
     stop = stop or StopFlag()
     reports = Reports(
         progress=progress or Silent(),
-        meter=meter or NoLimit(),
         each_file=each_file,
     )
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
@@ -83,6 +83,7 @@ def copy_tree(
         existing=request.existing,
         threads=request.threads,
         retry=request.retry,
+        meter=meter or NoLimit(),
         dry_run=request.dry_run,
         log_format=LogFormat(mt=request.threads > 1),
     )

@@ -69,6 +69,8 @@ _VERIFY_ORDER = [Verify.NONE, Verify.INFLIGHT, Verify.REREAD, Verify.COLD, Verif
 class Evidence(enum.Enum):
     """What is known of a file at the destination. Never rounded up."""
 
+    __hash__ = object.__hash__  # members are counted in dicts once a file; Enum's own hash is a Python call
+
     NONE = "none"
     INFLIGHT = "inflight"
     REREAD = "reread"

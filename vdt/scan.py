@@ -26,7 +26,7 @@ class Scanned(NamedTuple):
     entry: Optional[Entry]  # the source folder itself; None for the root
     plan: Optional[FolderPlan]
     error: Optional[OSError] = None
-    side: str = ""  # "source" or "destination": which listing failed
+    side: str = ""  # "Source" or "Destination": which listing failed
     broken_links: Tuple[Tuple[Entry, str], ...] = ()
 
 
@@ -53,7 +53,7 @@ def walk(
         try:
             listing = lister(place)
         except OSError as error:
-            yield Scanned(folder, entry, None, error, "source")
+            yield Scanned(folder, entry, None, error, "Source")
             continue
         if not folder:
             listing = [item for item in listing if item.name not in ROOT_FOLDERS_LEFT_OUT]
@@ -67,7 +67,7 @@ def walk(
             try:
                 present = lister(fs.full_path(dest, folder))
             except OSError as error:
-                yield Scanned(folder, entry, None, error, "destination")
+                yield Scanned(folder, entry, None, error, "Destination")
                 continue
         if present is not None and not folder:
             present = [item for item in present if item.name not in ROOT_FOLDERS_LEFT_OUT and item.name != state_name]

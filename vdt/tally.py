@@ -95,9 +95,12 @@ class Tally:
     def outcome(self, outcome: Outcome) -> None:
         """A file that arrived or was proven."""
         size = outcome.size_bytes
-        row = "skipped" if outcome.status is Status.PROVEN else "copied"
-        setattr(self.files, row, getattr(self.files, row) + 1)
-        setattr(self.size_bytes, row, getattr(self.size_bytes, row) + size)
+        if outcome.status is Status.PROVEN:
+            self.files.skipped += 1
+            self.size_bytes.skipped += size
+        else:
+            self.files.copied += 1
+            self.size_bytes.copied += size
         if outcome.status is Status.LINKED:
             self._evidence(Evidence.ON_RECORD, 0, past_cache=True)  # a link's text is compared, it holds no data
         else:

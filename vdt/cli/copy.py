@@ -18,9 +18,9 @@ from vdt.jsonfile import write_json
 from vdt.model import Evidence, Existing, Links, Policy, TreeResult, Verify
 from vdt.printable import printable
 from vdt.progress import Console, Progress, Silent
+from vdt.recorder import FileSink, no_sink
 from vdt.report import tree_object, verdict_words
 from vdt.retry import RetryPlan
-from vdt.transfer import FileSink, no_sink
 from vdt.version import __version__
 
 _EPILOG = """\
@@ -39,11 +39,19 @@ def parser() -> Parser:
     p.add_argument("source", metavar="SRC", help="folder whose contents are copied")
     p.add_argument("destination", metavar="DST", help="folder that receives them; made when it is missing")
     what = p.add_argument_group("what is copied")
-    what.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="files to leave out; may be repeated")
-    what.add_argument("--exclude-dir", action="append", default=[], metavar="GLOB", help="folders to leave out")
-    what.add_argument("--newer-only", action="store_true", help="do not replace files that are newer at the destination")
     what.add_argument(
-        "--modify-window", type=seconds, default=0.0, metavar="S", help="times that differ by no more are equal (FAT: 2)"
+        "--exclude", action="append", default=[], metavar="GLOB", help="files to leave out; may be repeated"
+    )
+    what.add_argument("--exclude-dir", action="append", default=[], metavar="GLOB", help="folders to leave out")
+    what.add_argument(
+        "--newer-only", action="store_true", help="do not replace files that are newer at the destination"
+    )
+    what.add_argument(
+        "--modify-window",
+        type=seconds,
+        default=0.0,
+        metavar="S",
+        help="times that differ by no more are equal (FAT: 2)",
     )
     what.add_argument("--checksum", action="store_true", help="compare contents instead of size and time")
     what.add_argument(
@@ -53,11 +61,16 @@ def parser() -> Parser:
         help="files already there with the source's size and time: trust them (default), or prove them",
     )
     what.add_argument(
-        "--links", choices=[link.value for link in Links], default=Links.COPY.value, help="symbolic links (default copy)"
+        "--links",
+        choices=[link.value for link in Links],
+        default=Links.COPY.value,
+        help="symbolic links (default copy)",
     )
     what.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
     how = p.add_argument_group("how")
-    how.add_argument("--threads", type=whole_number(1, 128), default=8, metavar="N", help="most worker threads (default 8)")
+    how.add_argument(
+        "--threads", type=whole_number(1, 128), default=8, metavar="N", help="most worker threads (default 8)"
+    )
     how.add_argument(
         "--verify",
         type=verify_level,
@@ -65,7 +78,9 @@ def parser() -> Parser:
         metavar="LEVEL",
         help="none, inflight, reread, cold (default: read back past this client's cache), both",
     )
-    how.add_argument("--retries", type=whole_number(0, 1_000_000), default=5, metavar="N", help="tries after the first (5)")
+    how.add_argument(
+        "--retries", type=whole_number(0, 1_000_000), default=5, metavar="N", help="tries after the first (5)"
+    )
     how.add_argument(
         "--retry-wait", type=seconds, metavar="S", help="one wait before each (default 1, 2, 5, 15, 30 seconds)"
     )
@@ -73,7 +88,9 @@ def parser() -> Parser:
     reports = p.add_argument_group("reports")
     reports.add_argument("--log", metavar="FILE", help="robocopy-format log, written anew")
     reports.add_argument("--append-log", metavar="FILE", help="the same, appended to")
-    reports.add_argument("--manifest", metavar="FILE", help="write digests that xxhsum -c reads, and keep evidence beside")
+    reports.add_argument(
+        "--manifest", metavar="FILE", help="write digests that xxhsum -c reads, and keep evidence beside"
+    )
     reports.add_argument("--json", metavar="FILE", help="result as JSON, - for standard output")
     reports.add_argument("--jsonl", metavar="FILE", help="a JSON line for each file")
     reports.add_argument("--exit", choices=("robocopy", "plain"), default="robocopy", help="kind of exit code")

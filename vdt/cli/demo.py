@@ -48,7 +48,9 @@ def command(arguments: List[str]) -> int:
     analysis, isilon = os.path.join(folder, "analysis_drive"), os.path.join(folder, "isilon")
     config = os.path.join(folder, ".vizgen_config.toml")
     if "'" in folder:
-        raise UsageError(f"The folder {folder} holds a quote, which the demonstration cannot write down. Choose another.")
+        raise UsageError(
+            f"The folder {folder} holds a quote, which the demonstration cannot write down. Choose another."
+        )
     _make(folder, analysis, isilon, config, options.seed, say)
     say(f"1. A sample run lies in {analysis}.")
     say(f"2. Transferring it: vizgen_data_transfer --no_email --vizgen_config {config} {sample.DEFAULT_RUN_ID}")
@@ -96,7 +98,9 @@ def _make(folder: str, analysis: str, isilon: str, config: str, seed: int, say: 
         with open(config, "w", encoding="utf-8") as file:
             file.write(_CONFIG.format(analysis=analysis, isilon=isilon, logs=os.path.join(isilon, "logs")))
     except OSError as error:
-        raise UsageError(f"The demonstration cannot write in {folder}: {fs.explain(error)[1]}. Name another folder.") from error
+        raise UsageError(
+            f"The demonstration cannot write in {folder}: {fs.explain(error)[1]}. Name another folder."
+        ) from error
 
 
 def rehash(tree: str) -> Tuple[int, int]:

@@ -43,7 +43,9 @@ def parser() -> Parser:
     p.add_argument("run_id", nargs="?", help="run folder name, for example 202310261058_VZGEN1_VMSC10202")
     p.add_argument("--version", action="version", version=f"vizgen_data_transfer {__version__}")
     p.add_argument(
-        "--init_config", action="store_true", help=f"write the commented template {CONFIG_NAME} into this folder and end"
+        "--init_config",
+        action="store_true",
+        help=f"write the commented template {CONFIG_NAME} into this folder and end",
     )
     what = p.add_argument_group("what is copied")
     what.add_argument(
@@ -67,7 +69,9 @@ def parser() -> Parser:
     )
     what.add_argument("--dry_run", action="store_true", help="list what would be done; change and write nothing")
     how = p.add_argument_group("how")
-    how.add_argument("--threads", type=whole_number(1, 128), metavar="N", help="most worker threads, 1 to 128 (default 8)")
+    how.add_argument(
+        "--threads", type=whole_number(1, 128), metavar="N", help="most worker threads, 1 to 128 (default 8)"
+    )
     how.add_argument(
         "--verify",
         type=verify_level,
@@ -157,7 +161,9 @@ def init_config(folder: str) -> str:
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write(read_template(CONFIG_NAME))
     except FileExistsError:
-        raise UsageError(f"{path} is already there and was left as it is. Rename it first to get a new template.") from None
+        raise UsageError(
+            f"{path} is already there and was left as it is. Rename it first to get a new template."
+        ) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
     return path

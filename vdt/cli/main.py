@@ -50,7 +50,9 @@ def command(arguments: List[str]) -> int:
         print(f"vdt {__version__}")
         return 0
     if arguments[0] not in _COMMANDS:
-        raise UsageError(f"'{printable(arguments[0])}' is no command. Choose from: {', '.join(_COMMANDS)}. See vdt --help.")
+        raise UsageError(
+            f"'{printable(arguments[0])}' is no command. Choose from: {', '.join(_COMMANDS)}. See vdt --help."
+        )
     return _COMMANDS[arguments[0]][0](arguments[1:])
 
 

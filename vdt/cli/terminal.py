@@ -134,5 +134,7 @@ def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]]
     except Exception as error:
         if debug:
             raise
-        say(f"An unexpected error: {type(error).__name__}: {printable(str(error))}. Run again with --debug for details.")
+        say(
+            f"An unexpected error: {type(error).__name__}: {printable(str(error))}. Run again with --debug for details."
+        )
         return FATAL

@@ -394,7 +394,24 @@ def terminate_now(code: int) -> None:
 
 _NEVER = frozenset(
     getattr(errno, name)
-    for name in ["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "EFBIG", "ENAMETOOLONG", "EINVAL", "EEXIST", "EXDEV", "EILSEQ", "ENOTSUP", "ENOSYS", "EMLINK"]
+    for name in [
+        "EACCES",
+        "EPERM",
+        "EROFS",
+        "ENOENT",
+        "ENOTDIR",
+        "EISDIR",
+        "ELOOP",
+        "EFBIG",
+        "ENAMETOOLONG",
+        "EINVAL",
+        "EEXIST",
+        "EXDEV",
+        "EILSEQ",
+        "ENOTSUP",
+        "ENOSYS",
+        "EMLINK",
+    ]
     if hasattr(errno, name)
 )
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -442,4 +459,3 @@ def explain(error: OSError) -> Tuple[int, str]:
     code = error.errno or 0
     words = _PLAIN.get(code) or (error.strerror or str(error)).lower()
     return _WINDOWS_CODE.get(code, 31 if code not in (0,) else 0), words
-

@@ -430,7 +430,8 @@ def terminate_now(code: int) -> None:
 
 
 _NEVER_ERRNO = frozenset(
-    getattr(errno, name) for name in ["ENOENT", "ENOTDIR", "EISDIR", "EINVAL", "EEXIST", "EXDEV", "ENAMETOOLONG", "EROFS"]
+    getattr(errno, name)
+    for name in ["ENOENT", "ENOTDIR", "EISDIR", "EINVAL", "EEXIST", "EXDEV", "ENAMETOOLONG", "EROFS"]
 )
 _NEVER_WINERROR = frozenset({2, 3, 19, 123, 161, 183, 206, 225, 226, 267, 1314})
 _MAYBE_WINERROR = frozenset({5, 32, 33, 53, 55, 59, 64, 67, 71, 121, 1117, 1231, 1450})

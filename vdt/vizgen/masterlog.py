@@ -66,7 +66,9 @@ class MasterLog:
                     os.fsync(master.fileno())
                     os.unlink(path)
         except OSError as error:
-            return f"The master log in {logs} could not be written: {fs.explain(error)[1]}. It is kept in {self._state}."
+            return (
+                f"The master log in {logs} could not be written: {fs.explain(error)[1]}. It is kept in {self._state}."
+            )
         return ""
 
     def _waiting(self) -> List[str]:

@@ -26,10 +26,11 @@ from vdt.plan import leaves_files_out
 from vdt.preflight import check_apart, check_room, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
+from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
-from vdt.transfer import NoLimit, Reports, TreeJob, transfer_tree
+from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
@@ -196,7 +197,9 @@ class _Run:
             raise
         for tree in self._trees:
             if self._around.stop:
-                raise StoppedError(f"The run was stopped ({self._around.stop.reason}); the same command goes on with it.")
+                raise StoppedError(
+                    f"The run was stopped ({self._around.stop.reason}); the same command goes on with it."
+                )
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)

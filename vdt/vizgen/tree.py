@@ -23,12 +23,13 @@ from vdt.manifest_file import publish, remove, set_aside
 from vdt.model import Count, Existing, Policy, TreeResult, Verify
 from vdt.plan import PARTIAL, exclusion_test
 from vdt.progress import Progress
+from vdt.recorder import Reports
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat
 from vdt.robocopy.read import decode, log_status
 from vdt.scan import take_snapshot
 from vdt.snapshot import Snapshot
-from vdt.transfer import Reports, TreeJob, lister, transfer_tree
+from vdt.transfer import TreeJob, lister, transfer_tree
 from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import TreePaths
@@ -185,7 +186,7 @@ class Tree:
                 retry=settings.retry,
                 also=settings.also,
                 token=lock.token,
-                title=paths.copy_type.value,
+                meter=tools.meter,
                 before=self._before,
                 records=records,
                 root_created=paths.destination in self._created,
@@ -198,7 +199,6 @@ class Tree:
                 manifest=lines,
                 also_manifest=also_lines if settings.also else None,
                 progress=tools.progress,
-                meter=tools.meter,
             )
             tools.progress.begin(paths.copy_type.value, self._before.count)
             try:
