@@ -176,14 +176,18 @@ def test_when_the_run_is_over_no_worker_holds_a_task() -> None:
     engine: Engine[int, int] = Engine(work, 3)
     results = engine.run(numbers(20))
     begun = [next(results) for _ in range(4)]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     after = len(ended)
     time.sleep(0.06)
     assert len(ended) == after >= len(begun)
 
 
 def test_the_mean_number_of_threads_is_between_none_and_all() -> None:
-    engine: Engine[int, None] = Engine(lambda n: time.sleep(0.02) or n, 4)  # type: ignore[arg-type,return-value,func-returns-value]
+    def work(number: int) -> int:
+        time.sleep(0.02)
+        return number
+
+    engine: Engine[int, int] = Engine(work, 4)
     list(engine.run(numbers(16)))
     assert 1.0 < engine.threads_used <= 4.0
     idle: Engine[int, int] = Engine(lambda n: n, 4)

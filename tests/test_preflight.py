@@ -11,7 +11,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from vdt import fs, preflight
+from vdt import fs
 from vdt.errors import RefusedError
 from vdt.preflight import check_apart, check_room, make_missing, probe, unprobed
 
@@ -200,12 +200,10 @@ def test_times_that_are_rounded_are_noted_with_their_step(
     assert bool(found.time_step_ns) == (step_ns > 100)
 
 
-@pytest.mark.parametrize("call", ["utime", "fchmod"])
-def test_times_or_modes_that_are_refused_are_noted_and_no_more(
+@pytest.mark.parametrize("call", ["utime", "fsync"])
+def test_times_or_a_flush_that_are_refused_are_noted_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    if call == "fchmod":
-        monkeypatch.setattr(fs.posix if hasattr(fs, "posix") else fs, "_UMASK", 0o777, raising=False)
     monkeypatch.setattr(os, call, failing(getattr(os, call), 1 << 30, errno.EIO))
     found = probe(str(tmp_path))
     assert any("was refused" in note for note in found.notes)
@@ -299,7 +297,3 @@ def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(tmp_path: Path, 
     with pytest.raises(RefusedError, match="cannot be made"):
         make_missing(str(tmp_path / place))
     assert listing(tmp_path) == ["dangling", "file"]
-
-
-def test_three_tries_are_meant(tmp_path: Path) -> None:
-    assert preflight._TRIES == 3

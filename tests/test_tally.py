@@ -101,7 +101,8 @@ def test_skipped_but_weak(skipped: Skipped) -> None:
 
 
 def test_links_whose_text_was_compared_are_not_weak() -> None:
-    assert planned(FolderPlan("d", False, skipped=[Skipped(entry("a"), FileClass.SAME, Evidence.ON_RECORD)])).weak_files == 0
+    plan = FolderPlan("d", False, skipped=[Skipped(entry("a"), FileClass.SAME, Evidence.ON_RECORD)])
+    assert planned(plan).weak_files == 0
 
 
 @pytest.mark.parametrize("word", ["named", "large", "small", "older", "lonely"])
@@ -113,8 +114,8 @@ def test_what_was_left_out_is_skipped_without_evidence(word: str) -> None:
 
 
 def test_extras_stand_apart_from_the_total() -> None:
-    plan = FolderPlan("d", False, extra_files=[entry("a", 3), entry("b", 4)], extra_folders=[entry("c", 0, Kind.FOLDER)])
-    tally = planned(plan)
+    folder = entry("c", 0, Kind.FOLDER)
+    tally = planned(FolderPlan("d", False, extra_files=[entry("a", 3), entry("b", 4)], extra_folders=[folder]))
     assert rows(tally) == [Row(extras=1), Row(extras=2), Row(extras=7)]
     assert [problem.path for problem in tally.extra] == ["d/a", "d/b", "d/c"]
 

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Iterator, List
 
+from vdt import fs
 from vdt.copier import FLUSH_ALONE_BYTES, Batch, Part
 from vdt.model import Action
 
-MOST_FILES = 256  # one flush of the volume costs some milliseconds: shared by so many files it costs nothing
+_MOST_FILES = {
+    fs.Flush.VOLUME: 256,  # one flush of the volume costs some milliseconds: shared by so many files it costs nothing
+    fs.Flush.FILE: 16,  # no flush to share: small batches keep many workers busy where every call is a round trip
+    fs.Flush.NONE: 128,
+}
+MOST_FILES = _MOST_FILES[fs.Flush.VOLUME]
 MOST_BYTES = 32 << 20
 MOST_FOLDERS = 32  # each holds two descriptors open until the batch is renamed
+
+
+def files_in_a_batch(flush: fs.Flush) -> int:
+    """Most files of one batch on a file system that is flushed so."""
+    return _MOST_FILES[flush]
 
 
 class Batcher:

@@ -160,7 +160,7 @@ class Copier:
         job = self._job
         name = action.source.name
         partial = partial_name(action.path, action.source.size_bytes, action.source.mtime_ns, job.token)
-        step = Failed("Copying File", source.at(name))
+        step = Failed("Copying File", source, name)
         made = False
         try:
             fd = source.open_source(name, follow=self._follow)
@@ -169,12 +169,12 @@ class Copier:
                 if fresh:
                     found = fs.fd_stat(fd)
                     before = (found.size_bytes, found.mtime_ns)
-                step = Failed("Creating Destination File", dest.at(name))
+                step = Failed("Creating Destination File", dest, name)
                 out = self._create(dest, partial, action)
                 made = True
                 digester = Digester(job.also)
                 try:
-                    step = self._pour(fd, out, before[0], digester, step, Failed("Copying File", source.at(name)))
+                    step = self._pour(fd, out, before[0], digester, step, Failed("Copying File", source, name))
                     if step is _STOPPED:
                         fs.close(out)
                         dest.unlink(partial)
@@ -190,14 +190,14 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
-                step = Failed("Time-Stamping Destination File", dest.at(name))
+                step = Failed("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 dest.seal(
                     out,
                     partial,
                     mtime_ns=after.mtime_ns if job.policy.keep_times else None,
                     mode=after.mode if job.policy.keep_modes else None,
-                    owner=fd if job.policy.keep_owner else None,
+                    owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
                 )
@@ -249,7 +249,7 @@ class Copier:
     def _link(self, action: Action, dest: fs.Folder) -> Outcome:
         entry = action.source
         partial = partial_name(action.path, entry.size_bytes, entry.mtime_ns, self._job.token)
-        step = Failed("Creating Destination File", dest.at(entry.name))
+        step = Failed("Creating Destination File", dest, entry.name)
         try:
             dest.unlink(partial)
             dest.link(partial, entry.target, entry.mtime_ns)
@@ -295,7 +295,7 @@ class Copier:
         if job.stop and job.verify.rank >= Verify.REREAD.rank and item.size_bytes >= FLUSH_ALONE_BYTES:
             _discard(dest, item.partial)
             return Outcome(action, Status.STOPPED)
-        step = Failed("Copying File", dest.at(name))
+        step = Failed("Copying File", dest, name)
         note = ""
         try:
             evidence = Evidence.NONE if job.verify is Verify.NONE else Evidence.INFLIGHT
@@ -328,9 +328,9 @@ class Copier:
                     return Outcome(action, Status.RETRY, failure=failure)
                 stored = found.mtime_ns
             if job.policy.keep_times and stored != item.mtime_ns:
-                step = Failed("Time-Stamping Destination File", dest.at(name))
+                step = Failed("Time-Stamping Destination File", dest, name)
                 stored = dest.restamp(item.partial, item.mtime_ns)
-            step = Failed("Creating Destination File", dest.at(name))
+            step = Failed("Creating Destination File", dest, name)
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
         except OSError as error:
             _discard(dest, item.partial)
@@ -353,7 +353,7 @@ class Copier:
     def _prove(self, action: Action, source: fs.Folder, dest: fs.Folder) -> Optional[Outcome]:
         """Read both sides. None: they differ, copy again."""
         job, entry = self._job, action.source
-        step = Failed("Copying File", source.at(entry.name))
+        step = Failed("Copying File", source, entry.name)
         digester = Digester(job.also)
         try:
             with source.back(entry.name, cold=self._source_cold, follow=self._follow) as (before, views):
@@ -365,14 +365,14 @@ class Copier:
                     job.moved(len(view))
                     if job.stop and digester.size_bytes < before.size_bytes:
                         return Outcome(action, Status.STOPPED)
-            step = Failed("Copying File", dest.at(entry.name))
+            step = Failed("Copying File", dest, entry.name)
             with dest.back(entry.name, cold=self._cold) as (found, views):
                 size, digest = digest_views(self._metered(views))
             if size != before.size_bytes or digest != digester.digest:
                 return None
             evidence = self._readback
             if job.verify is Verify.BOTH:
-                step = Failed("Copying File", source.at(entry.name))
+                step = Failed("Copying File", source, entry.name)
                 with source.back(entry.name, cold=self._source_cold, follow=self._follow) as (_, views):
                     if digest_views(self._metered(views))[1] != digester.digest:
                         reason = "two reads of the source gave different bytes"
@@ -381,7 +381,7 @@ class Copier:
                 if self._source_cold and evidence is Evidence.COLD:
                     evidence = Evidence.BOTH
             if action.file_class is FileClass.TWEAKED and job.policy.fix_modes:
-                step = Failed("Changing File Attributes", dest.at(entry.name))
+                step = Failed("Changing File Attributes", dest, entry.name)
                 dest.set_mode(entry.name, entry.mode)
         except OSError as error:
             return step.because(error).outcome(action)
@@ -403,13 +403,20 @@ class Copier:
 
 
 class Failed(NamedTuple):
-    """An operation on a path that may fail, and once it did, how."""
+    """An operation that may fail, and once it did, how. Made for every step of every file, so the path is joined only
+    when it is needed."""
 
     operation: str
-    path: str
+    place: Union[str, fs.Folder]
+    name: str = ""
     code: int = 0
     reason: str = ""
     heal: fs.Heal = fs.Heal.MAYBE
+
+    @property
+    def path(self) -> str:
+        """Full path of what the operation worked on."""
+        return self.place if isinstance(self.place, str) else self.place.at(self.name)
 
     def because(self, error: OSError) -> Failed:
         """This step, with the error that ended it."""

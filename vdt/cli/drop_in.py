@@ -37,7 +37,7 @@ def parser() -> Parser:
     """The options of version 1.0.0 with their meaning, and the new ones."""
     p = Parser(
         prog="vizgen_data_transfer",
-        description="Copies the raw_data, analysis and output trees of a MERSCOPE run, reads every file back and proves it.",
+        description="Copies the raw_data, analysis and output trees of a MERSCOPE run, reads every file back, proves it.",
         epilog=_EPILOG,
     )
     p.add_argument("run_id", nargs="?", help="run folder name, for example 202310261058_VZGEN1_VMSC10202")

@@ -44,9 +44,8 @@ class Parser(argparse.ArgumentParser):
                 return [*respelled, *arguments[position:]]
             name, equals, value = argument.partition("=")
             plain = "--" + name[2:].replace("_", "-")
-            if name.startswith("--") and plain in known:
-                argument = known[plain] + equals + value
-            respelled.append(argument)
+            spelled = name.startswith("--") and plain in known
+            respelled.append(known[plain] + equals + value if spelled else argument)
         return respelled
 
 

@@ -36,6 +36,7 @@ _BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees th
 _BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+_OURSELVES = (os.geteuid(), os.getegid())  # what a file that we make belongs to
 
 # f_type of statfs(2): name, flush, a read that goes past the cache is known to work
 _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
@@ -64,6 +65,7 @@ class Stat(NamedTuple):
     mtime_ns: int
     mode: int
     file_id: Tuple[int, int]
+    owner: Tuple[int, int] = (-1, -1)  # user and group
 
 
 class _Buffers(threading.local):
@@ -84,7 +86,7 @@ def absolute(path: str) -> str:
 
 def full_path(root: str, relative: str) -> str:
     """Path of a "/"-separated relative path below `root`."""
-    return os.path.join(root, relative) if relative else root
+    return f"{root}/{relative}" if relative and root != "/" else root + relative
 
 
 def state_home() -> str:
@@ -211,7 +213,7 @@ class Folder:
 
     def at(self, name: str) -> str:
         """Full path of a name in this folder, for messages."""
-        return os.path.join(self.path, name)
+        return f"{self.path}/{name}"
 
     def open_source(self, name: str, *, follow: bool) -> int:
         """Open for reading without touching the access time where the system allows that (owner or root)."""
@@ -230,21 +232,28 @@ class Folder:
         return os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
 
     def seal(
-        self, fd: int, name: str, *, mtime_ns: Optional[int], mode: Optional[int], owner: Optional[int], flush: bool
+        self,
+        fd: int,
+        name: str,
+        *,
+        mtime_ns: Optional[int],
+        mode: Optional[int],
+        owner: Optional[Tuple[int, int]],
+        flush: bool,
     ) -> None:
         """Give a finished file its owner, mode and times, flush it where asked, and close it.
 
-        `owner` is the open descriptor of the source whose owner and group are wanted (root only), or None.
-        The descriptor is closed whatever happens.
+        `owner` is the user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
         """
         try:
-            if owner is not None:
-                found = os.fstat(owner)
+            changed = False
+            if owner is not None and owner != _OURSELVES:
                 try:
-                    os.fchown(fd, found.st_uid, found.st_gid)
+                    os.fchown(fd, *owner)
+                    changed = True  # the system drops the set-id bits
                 except PermissionError:
                     pass  # rsync -a as a plain user: owner stays ours
-            if mode is not None and (owner is not None or mode != (mode | 0o200) & 0o777 & ~_UMASK):
+            if mode is not None and (changed or mode != ((mode & 0o777) | 0o200) & ~_UMASK):
                 try:
                     os.fchmod(fd, mode)
                 except OSError as error:
@@ -343,6 +352,7 @@ def _stat(found: os.stat_result) -> Stat:
         found.st_mtime_ns,
         found.st_mode & 0o7777,
         (found.st_dev, found.st_ino),
+        (found.st_uid, found.st_gid),
     )
 
 

@@ -89,6 +89,7 @@ class Stat(NamedTuple):
     mtime_ns: int
     mode: int
     file_id: Tuple[int, int]
+    owner: Tuple[int, int] = (-1, -1)  # not copied on Windows
 
 
 class _Buffers(threading.local):
@@ -119,7 +120,7 @@ def _plain(path: str) -> str:
 
 def _long(path: str) -> str:
     """The form without the limit of 260 characters; only for system calls."""
-    if path.startswith("\\\\?\\") or path.startswith("\\\\.\\"):
+    if path.startswith(("\\\\?\\", "\\\\.\\")):
         return path
     path = os.path.abspath(path)
     return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
@@ -278,7 +279,14 @@ class Folder:
         return os.open(self._in(name), _CREATE_FLAGS, stat.S_IWRITE | stat.S_IREAD)
 
     def seal(
-        self, fd: int, name: str, *, mtime_ns: Optional[int], mode: Optional[int], owner: Optional[int], flush: bool
+        self,
+        fd: int,
+        name: str,
+        *,
+        mtime_ns: Optional[int],
+        mode: Optional[int],
+        owner: Optional[Tuple[int, int]],
+        flush: bool,
     ) -> None:
         """Flush where asked, close, then give the file its times and attributes but read-only (see `replace`)."""
         try:

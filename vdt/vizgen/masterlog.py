@@ -22,10 +22,10 @@ _LAYOUT = "%(asctime)s - %(process)d - %(name)s - %(levelname)s - %(message)s"
 class _Formatter(logging.Formatter):
     """Local time with offset; no control character of a name reaches the file raw."""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: Optional[str] = None) -> str:
+    def formatTime(self, record: logging.LogRecord, datefmt: Optional[str] = None) -> str:  # noqa: N802 (logging's name)
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="seconds")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         record.message = "\n    ".join(printable(line) for line in record.message.split("\n"))
         return super().formatMessage(record)
 

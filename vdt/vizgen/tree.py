@@ -134,7 +134,8 @@ class Tree:
         except OSError as error:
             where = getattr(error, "filename", None) or root
             raise RefusedError(
-                f"{root} cannot be counted: {where}: {fs.explain(error)[1]}. Check the folder's permissions and the drive."
+                f"{root} cannot be counted: {where}: {fs.explain(error)[1]}. "
+                "Check the folder's permissions and the drive."
             ) from error
 
     # -- the copy --------------------------------------------------------------------------------------------------

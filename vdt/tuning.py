@@ -1,0 +1,95 @@
+"""How many workers are at work: found while running, from what they get done. Pure: times and work done are handed in.
+
+On a local disk a second thread can halve the speed (the interpreter's lock changes hands at every short call); on a
+share with a millisecond a call eight or sixty-four threads win by their number. So the search starts with one worker,
+keeps a doubling only where a window shows a gain, and looks again, up and down, every few seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Optional
+
+WINDOW_S = 0.1  # shortest stretch that is judged
+WINDOW_UNITS = 24  # and it must hold so many files or blocks: fewer say nothing
+LONGEST_WINDOW_S = 2.0
+GAIN = 1.12  # a doubling must bring so much
+HOLD_WINDOWS = 20  # windows between two looks
+
+
+class _Phase(enum.Enum):
+    BASE = "the rate at the present number"
+    SETTLE = "let work begun under the former number run out"
+    TRIAL = "the rate at the number that is tried"
+    HOLD = "keep it for a while"
+
+
+class Tuner:
+    """Says how many of at most `most` workers should be at work.
+
+    `observe` is called often with a running clock and the running sum of work done, in any unit that is about
+    proportional to effort.
+    """
+
+    def __init__(self, most: int, start_s: float) -> None:
+        self.limit = 1
+        self._most = most
+        self._phase = _Phase.BASE
+        self._since_s, self._since_units = start_s, 0.0
+        self._base_rate = 0.0
+        self._kept = 1  # the number to fall back to
+        self._held = 0
+        self._up = True
+
+    def observe(self, now_s: float, units: float) -> int:
+        """Take a reading; returns the number of workers from now on."""
+        if self._most == 1:
+            return 1
+        rate = self._window(now_s, units)
+        if rate is None:
+            return self.limit
+        if self._phase is _Phase.SETTLE:
+            self._phase = _Phase.TRIAL
+        elif self._phase is _Phase.BASE:
+            self._base_rate = rate
+            self._try_next()
+        elif self._phase is _Phase.TRIAL:
+            self._judge(rate)
+        else:
+            self._held += 1
+            if self._held >= HOLD_WINDOWS:
+                self._phase = _Phase.BASE
+        return self.limit
+
+    def _window(self, now_s: float, units: float) -> Optional[float]:
+        """Units per second of a window that just ended, or None while it runs."""
+        seconds, done = now_s - self._since_s, units - self._since_units
+        if seconds < WINDOW_S or (done < WINDOW_UNITS and seconds < LONGEST_WINDOW_S):
+            return None
+        self._since_s, self._since_units = now_s, units
+        return done / seconds
+
+    def _try_next(self) -> None:
+        self._kept = self.limit
+        if self._up and self.limit >= self._most:
+            self._up = False
+        elif not self._up and self.limit == 1:
+            self._up = True
+        self.limit = min(self._most, self.limit * 2) if self._up else max(1, self.limit // 2)
+        self._phase = _Phase.SETTLE
+
+    def _judge(self, rate: float) -> None:
+        if self._up and rate >= self._base_rate * GAIN:
+            self._base_rate = rate
+            if self.limit < self._most:
+                self._try_next()
+                return
+        elif not self._up and rate >= self._base_rate / 1.03:
+            self._base_rate = rate  # fewer do as much: keep fewer
+            if self.limit > 1:
+                self._try_next()
+                return
+        else:
+            self.limit = self._kept
+            self._up = not self._up  # next time look the other way
+        self._phase, self._held = _Phase.HOLD, 0
