@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional
 import pytest
 
 from vdt import fs
-from vdt.engine import StopFlag
+from vdt.stop import StopFlag
 from vdt.errors import RefusedError, VdtError
 from vdt.model import Count, Row
 from vdt.robocopy.log import LogFormat

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -206,7 +206,9 @@ def test_stat_speaks_of_the_link_and_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "l").symlink_to("f")
     real = path.stat()
     with fs.Folder(str(tmp_path)) as folder:
-        assert folder.stat("f") == fs.Stat(True, 5, TIME_NS, 0o640, (real.st_dev, real.st_ino))
+        found = folder.stat("f")
+        assert (found.regular, found.size_bytes, found.mtime_ns, found.mode) == (True, 5, TIME_NS, 0o640)
+        assert found.file_id == (real.st_dev, real.st_ino) and found.owner == (real.st_uid, real.st_gid)
         assert not folder.stat("l").regular
         with pytest.raises(FileNotFoundError):
             folder.stat("missing")
@@ -240,7 +242,7 @@ def sealed(
     *,
     keep: Optional[int] = None,
     mtime_ns: Optional[int] = None,
-    owner: Optional[int] = None,
+    owner: Optional[Tuple[int, int]] = None,
     flush: bool = False,
 ) -> int:
     """Create with mode `made`, write, seal with mode `keep`; returns the descriptor that must be closed by now."""
@@ -275,15 +277,9 @@ def test_times_and_modes_that_nobody_asked_for_are_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
-def test_root_gives_the_sources_owner_and_a_set_user_id_mode_survives(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"x")
-    os.chown(source, 12345, 23456)
-    source.chmod(0o4755)
-    fd = os.open(source, os.O_RDONLY)
+def test_root_gives_the_owner_asked_for_and_a_set_user_id_mode_survives(tmp_path: Path) -> None:
     with fs.Folder(str(tmp_path)) as folder:
-        sealed(folder, "f", keep=0o4755, owner=fd)
-    os.close(fd)
+        sealed(folder, "f", keep=0o4755, owner=(12345, 23456))
     found = (tmp_path / "f").stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 23456, 0o4755)
 
@@ -293,11 +289,8 @@ def test_an_owner_that_may_not_be_given_costs_nothing(tmp_path: Path, monkeypatc
         raise PermissionError(errno.EPERM, "not permitted")
 
     monkeypatch.setattr(os, "fchown", refused)
-    (tmp_path / "source").write_bytes(b"")
-    fd = os.open(tmp_path / "source", os.O_RDONLY)
     with fs.Folder(str(tmp_path)) as folder:
-        sealed(folder, "f", owner=fd, keep=0o640, mtime_ns=TIME_NS)
-    os.close(fd)
+        sealed(folder, "f", owner=(12345, 23456), keep=0o640, mtime_ns=TIME_NS)
     assert (tmp_path / "f").stat().st_mtime_ns == TIME_NS
 
 
@@ -326,6 +319,20 @@ def test_a_seal_that_fails_says_so_and_closes_the_file(
             folder.seal(fd, "f", mtime_ns=TIME_NS, mode=0o511, owner=None, flush=True)
     assert caught.value.errno == errno.EIO
     assert not is_open(fd)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES, errno.ENOTSUP])
+def test_times_that_are_refused_for_good_do_not_cost_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refused(*args: Any, **options: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "utime", refused)
+    with fs.Folder(str(tmp_path)) as folder:
+        fd = sealed(folder, "f", mtime_ns=TIME_NS)
+    assert not is_open(fd)
+    assert (tmp_path / "f").read_bytes() == b"data"
 
 
 @pytest.mark.parametrize("flush", [True, False])

@@ -33,6 +33,14 @@ class Place:
         return self.master.read_text(encoding="utf-8").splitlines()
 
 
+def ends(place: Place) -> None:
+    """The one run that left its events here is over: its process is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        pass
+    (name,) = os.listdir(place.state)
+    (place.state / name).rename(place.state / name.replace(f"-{os.getpid()}.", f"-{child.pid}."))
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
@@ -96,7 +104,7 @@ def test_what_could_not_be_delivered_is_kept_and_the_next_run_delivers_it(place:
     log.logger.info("kept")
     why = log.deliver(str(place.logs))
     assert str(place.logs) in why and str(place.state) in why
-    assert len(os.listdir(place.state)) == 1
+    ends(place)
     place.logs.unlink()
     second = place.log(started=datetime(2024, 5, 7))
     second.logger.info("new")
@@ -144,7 +152,7 @@ def test_other_files_of_the_state_folder_are_left_alone(place: Place) -> None:
     assert place.master.read_bytes() == b""
 
 
-@pytest.mark.xfail(strict=True, reason="known: without a local state folder every event is dropped, and success is said")
+@pytest.mark.xfail(strict=True, reason="known: without a local state folder all events are dropped unsaid")
 def test_without_a_local_folder_the_events_reach_the_share_all_the_same(place: Place) -> None:
     place.state.write_bytes(b"a file in the folder's place")
     log = place.log()

@@ -96,6 +96,12 @@ def test_what_does_not_fit_is_a_value_error(path: str, bad) -> None:
     assert records.folder("") == {"before": record()}
 
 
+def test_the_longest_name_that_fits() -> None:
+    records = Records()
+    records.add("n" * 65535, record(also="x" * 255))
+    assert records.folder("") == {"n" * 65535: record(also="x" * 255)}
+
+
 # Letters of every kind but the broken halves: on POSIX only U+DC80 to U+DCFF stand for bytes that are no UTF-8.
 letters = st.one_of(
     st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterator, List
 
 from vdt import fs
-from vdt.copier import FLUSH_ALONE_BYTES, Batch, Part
+from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, Part
 from vdt.model import Action
 
 _MOST_FILES = {

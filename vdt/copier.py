@@ -3,68 +3,23 @@
 Rule 1: the final name never holds bytes that did not pass the level asked for.
 Rule 2: the source is only ever opened for reading.
 Rule 3: every failure ends as an Outcome that names operation, path and reason; only a defect raises.
-Rule 4: evidence is what was done, never what was asked for.
+Rule 4: after a flush or close that failed the partial is thrown away and written again, never flushed again.
 
 Per small file, verified past the cache, Linux: open, read, fstat, close of the source; open, write, utimensat, close of
-the partial; open, read, fstat, close of the read-back; rename. One syncfs a batch.
+the partial; open, fstat, read, close of the read-back; rename. One syncfs a batch.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Callable, Iterator, List, NamedTuple, Optional, Protocol, Tuple, Union
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
-from vdt.engine import StopFlag
-from vdt.hashing import Digester, digest_views
-from vdt.model import Action, Evidence, Failure, FileClass, Links, Outcome, Policy, Status, Verb, Verify
-
-FLUSH_ALONE_BYTES = 4 << 20  # from this size on a file is flushed by itself: syncfs would wait for other people's data
-_MISMATCH_CODE = 23  # ERROR_CRC, the Windows number for data that reads back wrong
-
-
-class Meter(Protocol):
-    """Told of bytes as they are read; may block (a bandwidth limit) and must be safe in threads."""
-
-    def take(self, count: int) -> object: ...
-
-
-class Part(NamedTuple):
-    """Some files of one folder."""
-
-    folder: str
-    actions: List[Action]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one worker does in one go: parts of one or more folders, flushed together."""
-
-    parts: Tuple[Part, ...]
-    total_bytes: int
-
-    @property
-    def actions(self) -> List[Action]:
-        return [action for part in self.parts for action in part.actions]
-
-
-@dataclass(frozen=True)
-class CopyJob:
-    """What holds for every file of one tree."""
-
-    source: str
-    destination: str
-    policy: Policy
-    verify: Verify
-    source_volume: fs.Volume
-    destination_volume: fs.Volume
-    token: str  # of this run's lock: makes partial names its own
-    stop: StopFlag
-    meter: Meter  # bytes read, either side
-    moved: Callable[[int], None]  # bytes of the source that were dealt with, for the bar
-    also: Optional[str] = None
-    holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames
+from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
+from vdt.hashing import Digester
+from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
+from vdt.steps import SidedError, Step, StoppedReadingError
+from vdt.verifier import Verifier
 
 
 class _Staged(NamedTuple):
@@ -87,25 +42,21 @@ class Copier:
 
     def __init__(self, job: CopyJob) -> None:
         self._job = job
-        volume = job.destination_volume
-        self._cold = job.verify.rank >= Verify.COLD.rank and volume.cold_reads
-        self._source_cold = job.verify is Verify.BOTH and job.source_volume.cold_reads
+        self._verifier = Verifier(job)
         self._follow = job.policy.links is Links.FOLLOW
-        self._readback = Evidence.COLD if self._cold else Evidence.REREAD
 
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
-        outcomes: List[Optional[Outcome]] = [None] * len(batch.actions)
+        outcomes: List[Optional[Outcome]] = [None] * batch.count
         staged: List[_Staged] = []
         handles: List[fs.Folder] = []
         index = 0
         try:
             for part in batch.parts:
                 opened = self._open_folders(part)
-                if isinstance(opened, Failed):
-                    for action in part.actions:
-                        outcomes[index] = opened.outcome(action)
-                        index += 1
+                if isinstance(opened, list):
+                    outcomes[index : index + len(opened)] = opened
+                    index += len(opened)
                     continue
                 handles += opened
                 for action in part.actions:
@@ -122,18 +73,19 @@ class Copier:
                 handle.close()
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _open_folders(self, part: Part) -> Union[Tuple[fs.Folder, fs.Folder], Failed]:
-        step = Failed("Scanning Source Directory", fs.full_path(self._job.source, part.folder))
+    def _open_folders(self, part: Part) -> Union[Tuple[fs.Folder, fs.Folder], List[Outcome]]:
+        """Both folders of a part, or the failed outcomes of all its actions."""
+        step = Step("Scanning Source Directory", fs.full_path(self._job.source, part.folder))
         try:
             source = fs.Folder(step.path)
-            step = Failed("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
+            step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
                 return source, fs.Folder(step.path)
             except OSError:
                 source.close()
                 raise
         except OSError as error:
-            return step.because(error)
+            return [step.failed(error, action) for action in part.actions]
 
     # -- first half: read the source, write the partial ------------------------------------------------------------
 
@@ -143,7 +95,7 @@ class Copier:
         if action.verb is Verb.LINK:
             return self._link(action, dest)
         if action.verb is Verb.PROVE:
-            proven = self._prove(action, source, dest)
+            proven = self._verifier.prove(action, source, dest)
             if proven is not None:
                 return proven
             action = action._replace(verb=Verb.COPY, file_class=FileClass.CHANGED)
@@ -160,7 +112,7 @@ class Copier:
         job = self._job
         name = action.source.name
         partial = partial_name(action.path, action.source.size_bytes, action.source.mtime_ns, job.token)
-        step = Failed("Copying File", source, name)
+        step = Step("Copying File", source, name)
         made = False
         try:
             fd = source.open_source(name, follow=self._follow)
@@ -169,18 +121,14 @@ class Copier:
                 if fresh:
                     found = fs.fd_stat(fd)
                     before = (found.size_bytes, found.mtime_ns)
-                step = Failed("Creating Destination File", dest, name)
+                step = Step("Creating Destination File", dest, name)
                 out = self._create(dest, partial, action)
                 made = True
                 digester = Digester(job.also)
                 try:
-                    step = self._pour(fd, out, before[0], digester, step, Failed("Copying File", source, name))
-                    if step is _STOPPED:
-                        fs.close(out)
-                        dest.unlink(partial)
-                        return Outcome(action, Status.STOPPED)
+                    self._pour(fd, out, before[0], digester, step, Step("Copying File", source, name))
                     after = fs.fd_stat(fd)
-                except OSError:
+                except (OSError, StoppedReadingError):
                     fs.close(out)
                     raise
                 steady = after.regular and (after.size_bytes, after.mtime_ns) == before
@@ -190,7 +138,7 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
-                step = Failed("Time-Stamping Destination File", dest, name)
+                step = Step("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 dest.seal(
                     out,
@@ -208,24 +156,32 @@ class Copier:
         except OSError as error:
             if made:
                 _discard(dest, partial)
-            return step.because(error).outcome(action)
+            return step.failed(error, action)
+        except StoppedReadingError:
+            _discard(dest, partial)
+            return Outcome(action, Status.STOPPED)
         digest = digester.digest if job.verify is not Verify.NONE else ""
         return _Staged(
             index, action, source, dest, partial, digest, digester.also, after.size_bytes, after.mtime_ns, after.mode
         )
 
-    def _pour(self, fd: int, out: int, size: int, digester: Digester, writing: Failed, reading: Failed) -> Failed:
-        """Everything from `fd` to `out`. Raises OSError after noting which side failed; returns _STOPPED on a stop."""
+    def _pour(self, fd: int, out: int, size: int, digester: Digester, writing: Step, reading: Step) -> None:
+        """Everything from `fd` to `out`.
+
+        Raises:
+            SidedError: an OSError, with the side that gave it.
+            StoppedReadingError: the run was asked to stop in the middle.
+        """
         job = self._job
         hashed = job.verify is not Verify.NONE or bool(job.also)
-        step = reading
         views = fs.read_views(fd, size)
+        step = reading
         try:
             while True:
                 step = reading
                 view = next(views, None)
                 if view is None:
-                    return writing
+                    return
                 job.meter.take(len(view))
                 step = writing
                 fs.write_all(out, view)
@@ -235,9 +191,9 @@ class Copier:
                     digester.size_bytes += len(view)
                 job.moved(len(view))
                 if job.stop and digester.size_bytes < size:
-                    return _STOPPED
+                    raise StoppedReadingError
         except OSError as error:
-            raise _SidedError(step, error) from error
+            raise SidedError(step, error) from error
 
     def _create(self, dest: fs.Folder, partial: str, action: Action) -> int:
         try:
@@ -249,14 +205,14 @@ class Copier:
     def _link(self, action: Action, dest: fs.Folder) -> Outcome:
         entry = action.source
         partial = partial_name(action.path, entry.size_bytes, entry.mtime_ns, self._job.token)
-        step = Failed("Creating Destination File", dest, entry.name)
+        step = Step("Creating Destination File", dest, entry.name)
         try:
             dest.unlink(partial)
             dest.link(partial, entry.target, entry.mtime_ns)
             dest.replace(partial, entry.name)
         except OSError as error:
             _discard(dest, partial)
-            return step.because(error).outcome(action)
+            return step.failed(error, action)
         return Outcome(action, Status.LINKED, 0, entry.mtime_ns)
 
     # -- second half: flush, read back, rename ---------------------------------------------------------------------
@@ -275,172 +231,57 @@ class Copier:
                 staged[0].dest.flush_volume()
             except OSError as error:
                 # The error names no file and a second flush would lie: every file of the batch is written again.
-                step = Failed("Copying File", staged[0].dest.path)
+                step = Step("Copying File", staged[0].dest.path)
                 for item in staged:
                     _discard(item.dest, item.partial)
-                return [(item, step.because(error).outcome(item.action)) for item in staged]
+                return [(item, step.failed(error, item.action)) for item in staged]
         results = [(item, self._finish(item)) for item in staged]
         if job.destination_volume.flush is fs.Flush.FILE:
             for dest in {id(item.dest): item.dest for item in staged}.values():
                 try:
                     dest.flush_names()
                 except OSError as error:
-                    step = Failed("Copying File", dest.path).because(error)
-                    results = [(i, step.outcome(i.action) if i.dest is dest else outcome) for i, outcome in results]
+                    step = Step("Copying File", dest.path)
+                    results = [(i, step.failed(error, i.action) if i.dest is dest else out) for i, out in results]
         return results
 
     def _finish(self, item: _Staged) -> Outcome:
+        """Read a flushed partial back, see that its time was kept, and rename it."""
         job, action, dest = self._job, item.action, item.dest
         name = action.source.name
-        if job.stop and job.verify.rank >= Verify.REREAD.rank and item.size_bytes >= FLUSH_ALONE_BYTES:
-            _discard(dest, item.partial)
-            return Outcome(action, Status.STOPPED)
-        step = Failed("Copying File", dest, name)
-        note = ""
+        step = Step("Copying File", dest, name)
         try:
-            evidence = Evidence.NONE if job.verify is Verify.NONE else Evidence.INFLIGHT
-            if job.verify.rank >= Verify.REREAD.rank:
-                stored, right = self._matches(dest, item.partial, item, cold=self._cold)
-                if not right:
-                    stored, right = self._matches(dest, item.partial, item, cold=self._cold)
-                    note = f"{action.path}: read back wrong once, right the second time"
-                if not right:
-                    _discard(dest, item.partial)
-                    failure = Failure(
-                        "Copying File", dest.at(name), _MISMATCH_CODE, "what was read back is not what was sent"
-                    )
-                    return Outcome(action, Status.RETRY, failure=failure)
-                evidence = self._readback
-                if job.verify is Verify.BOTH:
-                    _, right = self._matches(item.source, name, item, cold=self._source_cold)
-                    if not right:
-                        _discard(dest, item.partial)
-                        reason = "two reads of the source gave different bytes"
-                        failure = Failure("Copying File", item.source.at(name), _MISMATCH_CODE, reason)
-                        return Outcome(action, Status.RETRY, failure=failure)
-                    if self._source_cold and evidence is Evidence.COLD:
-                        evidence = Evidence.BOTH
-            else:
-                found = dest.stat(item.partial)
-                if found.size_bytes != item.size_bytes:
-                    _discard(dest, item.partial)
-                    failure = Failure("Copying File", dest.at(name), _MISMATCH_CODE, "it was stored too short")
-                    return Outcome(action, Status.RETRY, failure=failure)
-                stored = found.mtime_ns
+            proof = self._verifier.read_back(item.source, dest, name, item.partial, item.size_bytes, item.digest)
+            if proof.wrong:
+                _discard(dest, item.partial)
+                side = dest if proof.wrong_side == "destination" else item.source
+                return Step("Copying File", side, name).wrong(action, proof.wrong)
+            stored, note = proof.stored_mtime_ns, proof.note
             if job.policy.keep_times and stored != item.mtime_ns:
-                step = Failed("Time-Stamping Destination File", dest, name)
-                stored = dest.restamp(item.partial, item.mtime_ns)
-            step = Failed("Creating Destination File", dest, name)
+                try:
+                    stored = dest.restamp(item.partial, item.mtime_ns)
+                except OSError as error:  # the data counts; the record says which time is kept
+                    note = f"its time could not be set: {fs.explain(error)[1]}"
+            step = Step("Creating Destination File", dest, name)
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
         except OSError as error:
             _discard(dest, item.partial)
-            return step.because(error).outcome(action)
-        return Outcome(
-            action, Status.COPIED, item.size_bytes, item.mtime_ns, item.digest, evidence, stored, item.also, None, note
-        )
-
-    def _matches(self, folder: fs.Folder, name: str, item: _Staged, *, cold: bool) -> Tuple[int, bool]:
-        """(mtime kept, True when size and digest are those of the bytes that were sent)."""
-        with folder.back(name, cold=cold, follow=self._follow and folder is item.source) as (found, views):
-            if found.size_bytes != item.size_bytes:
-                return found.mtime_ns, False
-            self._job.meter.take(item.size_bytes)
-            size, digest = digest_views(views)
-            return found.mtime_ns, size == item.size_bytes and digest == item.digest
-
-    # -- files that are already there ------------------------------------------------------------------------------
-
-    def _prove(self, action: Action, source: fs.Folder, dest: fs.Folder) -> Optional[Outcome]:
-        """Read both sides. None: they differ, copy again."""
-        job, entry = self._job, action.source
-        step = Failed("Copying File", source, entry.name)
-        digester = Digester(job.also)
-        try:
-            with source.back(entry.name, cold=self._source_cold, follow=self._follow) as (before, views):
-                if (before.size_bytes, before.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
-                    return None
-                for view in views:
-                    job.meter.take(len(view))
-                    digester.update(view)
-                    job.moved(len(view))
-                    if job.stop and digester.size_bytes < before.size_bytes:
-                        return Outcome(action, Status.STOPPED)
-            step = Failed("Copying File", dest, entry.name)
-            with dest.back(entry.name, cold=self._cold) as (found, views):
-                size, digest = digest_views(self._metered(views))
-            if size != before.size_bytes or digest != digester.digest:
-                return None
-            evidence = self._readback
-            if job.verify is Verify.BOTH:
-                step = Failed("Copying File", source, entry.name)
-                with source.back(entry.name, cold=self._source_cold, follow=self._follow) as (_, views):
-                    if digest_views(self._metered(views))[1] != digester.digest:
-                        reason = "two reads of the source gave different bytes"
-                        failure = Failure(step.operation, step.path, _MISMATCH_CODE, reason)
-                        return Outcome(action, Status.RETRY, failure=failure)
-                if self._source_cold and evidence is Evidence.COLD:
-                    evidence = Evidence.BOTH
-            if action.file_class is FileClass.TWEAKED and job.policy.fix_modes:
-                step = Failed("Changing File Attributes", dest, entry.name)
-                dest.set_mode(entry.name, entry.mode)
-        except OSError as error:
-            return step.because(error).outcome(action)
+            return step.failed(error, action)
+        except StoppedReadingError:
+            _discard(dest, item.partial)
+            return Outcome(action, Status.STOPPED)
         return Outcome(
             action,
-            Status.PROVEN,
-            before.size_bytes,
-            before.mtime_ns,
-            digester.digest,
-            evidence,
-            found.mtime_ns,
-            digester.also,
+            Status.COPIED,
+            item.size_bytes,
+            item.mtime_ns,
+            item.digest,
+            proof.evidence,
+            stored,
+            item.also,
+            None,
+            f"{action.path}: {note}" if note else "",
         )
-
-    def _metered(self, views: Iterator[memoryview]) -> Iterator[memoryview]:
-        for view in views:
-            self._job.meter.take(len(view))
-            yield view
-
-
-class Failed(NamedTuple):
-    """An operation that may fail, and once it did, how. Made for every step of every file, so the path is joined only
-    when it is needed."""
-
-    operation: str
-    place: Union[str, fs.Folder]
-    name: str = ""
-    code: int = 0
-    reason: str = ""
-    heal: fs.Heal = fs.Heal.MAYBE
-
-    @property
-    def path(self) -> str:
-        """Full path of what the operation worked on."""
-        return self.place if isinstance(self.place, str) else self.place.at(self.name)
-
-    def because(self, error: OSError) -> Failed:
-        """This step, with the error that ended it."""
-        if isinstance(error, _SidedError):
-            return error.step.because(error.error)
-        code, reason = fs.explain(error)
-        return self._replace(code=code, reason=reason, heal=fs.heal(error))
-
-    def outcome(self, action: Action) -> Outcome:
-        """The outcome of an action that this step ended."""
-        status = {fs.Heal.MAYBE: Status.RETRY, fs.Heal.NEVER: Status.FAILED, fs.Heal.FULL: Status.FULL}[self.heal]
-        return Outcome(action, status, failure=Failure(self.operation, self.path, self.code, self.reason))
-
-
-_STOPPED = Failed("", "")
-
-
-class _SidedError(OSError):
-    """An error while bytes flowed, with the side that gave it."""
-
-    def __init__(self, step: Failed, error: OSError) -> None:
-        super().__init__(error.errno, error.strerror)
-        self.step = step
-        self.error = error
 
 
 def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:

@@ -14,8 +14,7 @@ from datetime import datetime
 from typing import Callable, Optional, Sequence, Tuple
 
 from vdt import fs, preflight
-from vdt.copier import Meter
-from vdt.engine import StopFlag
+from vdt.copyjob import Meter
 from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.lock import TreeLock
@@ -27,6 +26,7 @@ from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat
+from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import LogSink, NoLog, TreeLog
 
@@ -92,6 +92,7 @@ def copy_tree(
         evidence = os.path.splitext(fs.absolute(request.manifest))[0] + ".evidence" if request.manifest else ""
         records, notes = load_records(evidence) if evidence else (NO_RECORDS, [])
         job = replace(job, records=records, notes=tuple(notes))
+        reports.log = _log(request, stack)
         if not request.dry_run:
             made = preflight.make_missing(destination)
             try:
@@ -112,7 +113,6 @@ def copy_tree(
             if evidence:
                 reports.evidence = EvidenceWriter(evidence, started, "copy")
                 stack.callback(reports.evidence.close)
-        reports.log = _log(request, stack)
         stack.callback(reports.manifest.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
         result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)

@@ -173,6 +173,7 @@ class Action(NamedTuple):
     file_class: FileClass
     attempt: int = 1  # counts from 1
     dest: Optional[Entry] = None  # what lies there now
+    proven_digest: str = ""  # on record for what lies there now, "" where nothing is
 
     @property
     def path(self) -> str:
@@ -186,6 +187,7 @@ class Status(enum.Enum):
     PROVEN = "proven"  # was there; both sides were read and are equal
     LINKED = "linked"
     RETRY = "retry"  # failed in a way that may heal
+    CONFLICT = "conflict"  # the copy is still what was proven, the source is not
     UNSTABLE = "unstable"  # the source changed while it was read
     FAILED = "failed"
     FULL = "full"  # the destination has no room: the run stops

@@ -53,8 +53,7 @@ class FolderPlan:
     extra_files: List[Entry] = field(default_factory=list)
     extra_folders: List[Entry] = field(default_factory=list)
     mismatches: List[Tuple[Entry, Entry]] = field(default_factory=list)
-    conflicts: List[Problem] = field(default_factory=list)
-    conflict_bytes: int = 0
+    conflicts: List[Tuple[Problem, int]] = field(default_factory=list)  # with the source's size in bytes
     refused: List[Tuple[Entry, str]] = field(default_factory=list)  # cannot be held by the destination: failed
     special: List[Tuple[Entry, str]] = field(default_factory=list)  # listed, not copied
     stale_partials: List[str] = field(default_factory=list)
@@ -137,27 +136,27 @@ class Planner:
             plan.mismatches.append((entry, dest))
             return
         record = records.get(entry.name)
-        if record is not None and dest is not None and entry.kind is Kind.FILE:
-            if record.covers(dest) and record.matches_source(entry) and self._record_has_all(record):
-                plain = file_class if file_class is FileClass.TWEAKED else FileClass.SAME
-                if not policy.include_same:
+        proven = ""
+        if record is not None and dest is not None and entry.kind is Kind.FILE and record.covers(dest):
+            proven = record.digest
+            if record.matches_source(entry):
+                if self._record_has_all(record) and not (policy.include_same or policy.checksum):
+                    plain = file_class if file_class is FileClass.TWEAKED else FileClass.SAME
                     self._skip(plan, Skipped(entry, plain, Evidence.ON_RECORD, record), dest)
                     return
-            elif record.covers(dest) and not self._rules.replace_proven and self._older_or_shorter(entry, record):
-                plan.conflicts.append(
-                    Problem(
-                        path,
-                        f"the source ({entry.size_bytes} bytes) is older or shorter than the proven copy "
-                        f"({dest.size_bytes} bytes); kept. --replace_proven replaces it",
-                    )
+                if file_class in (FileClass.NEWER, FileClass.OLDER):  # the share rounds times, the record knows it
+                    file_class = FileClass.SAME
+            elif not self._rules.replace_proven and self._older_or_shorter(entry, record):
+                reason = (
+                    f"the source ({entry.size_bytes} bytes) is older or shorter than the proven copy "
+                    f"({dest.size_bytes} bytes); kept. --replace_proven replaces it"
                 )
-                plan.conflict_bytes += entry.size_bytes
+                plan.conflicts.append((Problem(path, reason), entry.size_bytes))
                 return
-        self._decide(plan, entry, dest, file_class)
+        self._decide(plan, Action(plan.folder, entry, _verb(entry), file_class, 1, dest, proven))
 
-    def _decide(self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], file_class: FileClass) -> None:
-        policy = self._policy
-        verb = Verb.LINK if entry.kind is Kind.LINK else Verb.COPY
+    def _decide(self, plan: FolderPlan, action: Action) -> None:
+        policy, entry, dest, file_class = self._policy, action.source, action.dest, action.file_class
         skip = (
             (file_class is FileClass.NEWER and policy.skip_newer)
             or (file_class is FileClass.OLDER and policy.skip_older)
@@ -171,11 +170,13 @@ class Planner:
             or (file_class is FileClass.SAME and policy.include_same)
             or (file_class is FileClass.TWEAKED and policy.include_tweaked)
         ):
-            plan.actions.append(Action(plan.folder, entry, verb, file_class, 1, dest))
+            same_size = dest is not None and dest.size_bytes == entry.size_bytes
+            by_content = policy.checksum and same_size and action.verb is Verb.COPY
+            plan.actions.append(action._replace(verb=Verb.PROVE) if by_content else action)
         elif entry.kind is Kind.LINK:
             plan.skipped.append(Skipped(entry, file_class, Evidence.ON_RECORD))  # its text was just compared
         elif policy.checksum or self._rules.existing is Existing.PROVE:
-            plan.actions.append(Action(plan.folder, entry, Verb.PROVE, file_class, 1, dest))
+            plan.actions.append(action._replace(verb=Verb.PROVE))
         else:
             self._skip(plan, Skipped(entry, file_class, Evidence.PRESENT), dest)
 
@@ -213,6 +214,10 @@ class Planner:
         if policy.min_size_bytes is not None and entry.size_bytes < policy.min_size_bytes:
             return "small"
         return ""
+
+
+def _verb(entry: Entry) -> Verb:
+    return Verb.LINK if entry.kind is Kind.LINK else Verb.COPY
 
 
 def exclusion_test(policy: Policy) -> Callable[[str], bool]:

@@ -121,7 +121,7 @@ class Recorder:
                 log.write(layout.mismatch_file(source.size_bytes, path if layout.wants_paths else source.name))
         for entry in plan.excluded_folders:
             log.write(layout.folder_line(FolderKind.NAMED, 0, fs.full_path(self._source, prefix + entry.name)))
-        for problem in plan.conflicts:
+        for problem, _ in plan.conflicts:
             path = fs.full_path(self._source, problem.path)
             self._error(problem.path, Failure("Copying File", path, _ALREADY_EXISTS, problem.reason))
             self._out.each_file(problem.path, 0, "conflict", "", "", problem.reason)
@@ -234,6 +234,12 @@ class Recorder:
         word = "unstable" if unstable else "failed"
         self._out.progress.say(f"{word.upper()} {printable(action.path)}: {reason}")
         self._out.each_file(action.path, size, word, "", "", reason)
+
+    def conflict(self, action: Action, reason: str) -> None:
+        """The copy is still what was proven and the source is not: kept."""
+        self.tally.file_conflict(action.path, action.source.size_bytes, reason)
+        self._out.progress.say(f"CONFLICT {printable(action.path)}: {reason}")
+        self._out.each_file(action.path, action.source.size_bytes, "conflict", "", "", reason)
 
     def batch_done(self, files: int) -> None:
         """Some files were settled: move the bar, and flush the evidence now and then."""

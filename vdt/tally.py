@@ -73,10 +73,8 @@ class Tally:
             else:
                 self.files.mismatch += 1
                 self.size_bytes.mismatch += source.size_bytes
-        for problem in plan.conflicts:
-            self.conflict.append(problem)
-            self.files.failed += 1
-        self.size_bytes.failed += plan.conflict_bytes
+        for problem, size in plan.conflicts:
+            self.file_conflict(problem.path, size, problem.reason)
         for entry, reason in plan.refused:
             self.file_failed(prefix + entry.name, entry.size_bytes, reason, 1)
         for entry, reason in plan.special:
@@ -116,6 +114,11 @@ class Tally:
         self.files.failed += 1
         self.size_bytes.failed += size_bytes
         self.failed.append(Problem(path, reason, attempts))
+
+    def file_conflict(self, path: str, size_bytes: int, reason: str) -> None:
+        self.files.failed += 1
+        self.size_bytes.failed += size_bytes
+        self.conflict.append(Problem(path, reason))
 
     def file_unstable(self, path: str, size_bytes: int, reason: str, attempts: int) -> None:
         self.files.failed += 1

@@ -16,8 +16,9 @@ from typing import Callable, Iterator, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
-from vdt.copier import Batch, Copier, CopyJob, Meter, Part
-from vdt.engine import Engine, StopFlag
+from vdt.copier import Copier
+from vdt.copyjob import Batch, CopyJob, Meter, Part
+from vdt.engine import Engine
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify
 from vdt.plan import FolderPlan, Planner, Rules
 from vdt.preflight import Destination
@@ -28,6 +29,7 @@ from vdt.robocopy.log import LogFormat, options_line
 from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
 from vdt.snapshot import Snapshot
+from vdt.stop import StopFlag
 
 SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
@@ -137,6 +139,7 @@ class _Transfer:
                 meter=meter,
                 moved=reports.progress.moved,
                 also=job.also,
+                replace_proven=job.replace_proven,
                 holds_lock=holds_lock,
             )
         )
@@ -273,8 +276,7 @@ class _Transfer:
                 plan.descend.clear()
                 return
         recorder.tally.folder(created=created)
-        if item.entry is not None:
-            self._folders.append((item.folder, item.entry))
+        self._folders.append((item.folder, item.entry or fs.opened(job.source)))
         if job.policy.hide_extras:
             plan.extra_files.clear()
             plan.extra_folders.clear()
@@ -329,6 +331,9 @@ class _Transfer:
         action, failure = outcome.action, outcome.failure
         assert failure is not None
         reason = self._recorder.attempt_failed(outcome)
+        if status is Status.CONFLICT:
+            self._recorder.conflict(action, failure.reason)
+            return
         if status is Status.FULL:
             self._stop.set(_FULL)
             self._recorder.gave_up(action, reason, unstable=False)

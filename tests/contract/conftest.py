@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -75,7 +77,7 @@ def best_level(asked: str, path: Path) -> str:
     return "reread" if asked in ("cold", "both") and is_tmpfs(path) else asked
 
 
-def fill(root: Path, seed: int = 0) -> None:
+def fill(root: Path, seed: int = 0, large_bytes: int = LARGE_BYTES) -> None:
     """Ten files and five folders: empty ones, long, non-ASCII, read-only, large; times with nanoseconds."""
     for folder in ("data/nested/deeper", "settings", "empty"):
         (root / folder).mkdir(parents=True)
@@ -87,7 +89,7 @@ def fill(root: Path, seed: int = 0) -> None:
         "settings/größe_µm.csv": b"x,y\n1,2\n",
         "settings/a&b <c>.txt": b"&<>",
         "data/" + LONG_NAME: block * 10,
-        "data/stack_000.dat": (block * (LARGE_BYTES // 32 + 1))[:LARGE_BYTES],
+        "data/stack_000.dat": (block * (large_bytes // 32 + 1))[:large_bytes],
         "data/nested/one.bin": block * 2200,
         "data/nested/two.bin": block * 2048,
         "data/nested/deeper/three.bin": block,
@@ -140,6 +142,18 @@ def files_of(root: Path) -> dict[str, Path]:
     return {p.relative_to(root).as_posix(): p for p in root.rglob("*") if p.is_file() and not p.is_symlink()}
 
 
+def partials(root: Path) -> list[Path]:
+    """Partials that are being written; the probe before the first byte is smaller."""
+    found = []
+    for path in root.rglob(".vdt-*.partial"):
+        try:
+            if path.stat().st_size > 100_000:
+                found.append(path)
+        except FileNotFoundError:
+            pass
+    return found
+
+
 def wait_for(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
@@ -150,8 +164,73 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
     raise AssertionError("what the test waits for did not happen")
 
 
+WARM = """
+import json, os, sys
+import vdt.cli.drop_in, vdt.cli.main, smtplib, tqdm
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(asked["cwd"])
+        os.environ.clear()
+        os.environ.update(asked["env"])
+        for number, path in enumerate([os.devnull, asked["out"], asked["err"]]):
+            os.dup2(os.open(path, os.O_RDWR), number)
+        sys.argv = [sys.modules[asked["module"]].__file__, *asked["args"]]
+        code = 16
+        try:
+            code = sys.modules[asked["module"]].main(asked["args"])
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+    print(child, flush=True)
+    status = os.waitpid(child, 0)[1]
+    print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status), flush=True)
+"""
+
+
+class Warm:
+    """Starts commands by fork from an interpreter that has imported them: a process each, without the start-up."""
+
+    def __init__(self) -> None:
+        self.server = subprocess.Popen([sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def run(self, module: str, args: list[str], world: World, timeout_s: float) -> Result:
+        assert self.server.stdin and self.server.stdout
+        with tempfile.TemporaryDirectory(prefix="vdt-contract-") as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            out.touch()
+            err.touch()
+            asked = {"module": module, "args": args, "cwd": str(world.root), "env": world.env}
+            self.server.stdin.write(json.dumps({**asked, "out": str(out), "err": str(err)}).encode() + b"\n")
+            self.server.stdin.flush()
+            child = int(self.server.stdout.readline())
+            if not select.select([self.server.stdout], [], [], timeout_s)[0]:
+                os.kill(child, signal.SIGKILL)
+            code = int(self.server.stdout.readline())
+            assert code != -signal.SIGKILL, f"still at work after {timeout_s} s: {args}"
+            return Result(code, *(p.read_bytes().decode("utf-8", "replace") for p in (out, err)))
+
+    def close(self) -> None:
+        self.server.communicate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm(compiled_once: None) -> Iterator[None]:
+    if hasattr(os, "fork"):
+        World.warm = Warm()
+    yield
+    if World.warm:
+        World.warm.close()
+        World.warm = None
+
+
 class World:
     """A folder with everything a command may touch, and the commands run in it."""
+
+    warm: Warm | None = None
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -166,9 +245,11 @@ class World:
         self.env.update(XDG_STATE_HOME=str(self.state), HOME=str(root / "home"), COLUMNS="120")
         self.configure()
 
-    def make_run(self, run_id: str = RUN_ID, analysis: Path | None = None) -> None:
+    def make_run(
+        self, run_id: str = RUN_ID, analysis: Path | None = None, large_bytes: int = LARGE_BYTES
+    ) -> None:
         for number, folder in enumerate(TREES.values()):
-            fill((analysis or self.analysis) / folder / run_id, number)
+            fill((analysis or self.analysis) / folder / run_id, number, large_bytes)
 
     def source(self, tree: str = "raw_data", run_id: str = RUN_ID) -> Path:
         return self.analysis / TREES[tree] / run_id
@@ -210,6 +291,11 @@ class World:
         )
 
     def run(self, command: list[str], *, timeout_s: float = 60) -> Result:
+        """Runs `command` to its end; `start` gives a fresh interpreter instead of a warm one."""
+        if self.warm and not self.prefix:
+            for start, module in ((DROP_IN, "vdt.cli.drop_in"), (VDT, "vdt.cli.main")):
+                if command[: len(start)] == start:
+                    return self.warm.run(module, command[len(start) :], self, timeout_s)
         process = self.start(command)
         return self.end(process, timeout_s=timeout_s)
 

@@ -23,6 +23,7 @@ from .conftest import (
     World,
     best_level,
     files_of,
+    partials,
     plain_sentences,
     set_time,
     snapshot,
@@ -257,13 +258,6 @@ def test_log_anew_and_appended(bare: World) -> None:
     assert log.count("    Total    Copied   Skipped  Mismatch    FAILED    Extras") == 1
     bare.vdt("copy", "src", "dst", "--append-log", "copy.log")
     assert (bare.root / "copy.log").read_text("utf-8").count(title) == 2
-
-
-def test_both_logs_at_once(bare: World) -> None:
-    """Two reports are asked for: both are written."""
-    small(bare)
-    assert bare.vdt("copy", "src", "dst", "--log", "one.log", "--append-log", "all.log").code == 1
-    assert (bare.root / "one.log").exists() and (bare.root / "all.log").exists()
 
 
 def test_quiet_and_progress(bare: World) -> None:
@@ -526,14 +520,10 @@ def slow(bare: World) -> World:
     return bare
 
 
-def partials(world: World) -> list[Path]:
-    return [p for p in (world.root / "dst").rglob(".vdt-*.partial") if p.stat().st_size]
-
-
 def test_kill_leaves_the_old_file_and_the_next_run_heals(slow: World) -> None:
     src, dst = slow.root / "src", slow.root / "dst"
     process = slow.start([*VDT, "copy", "src", "dst", "--bwlimit", "4M"])
-    (partial,) = wait_for(lambda: partials(slow))
+    (partial,) = wait_for(lambda: partials(slow.root / "dst"))
     process.kill()
     slow.end(process)
     assert (dst / "large.dat").read_bytes() == b"old copy"
@@ -553,7 +543,7 @@ def test_signal_ends_soon_and_the_next_run_completes(slow: World, number: signal
     for count in range(24):
         write(src / f"part_{count:02}.dat", bytes([count]) * 2**21)
     process = slow.start([*VDT, "copy", "src", "dst", "--threads", "2", "--bwlimit", "3M", "--json", "cut.json"])
-    wait_for(lambda: partials(slow))
+    wait_for(lambda: partials(slow.root / "dst"))
     asked = time.monotonic()
     process.send_signal(number)
     result = slow.end(process)
@@ -565,14 +555,30 @@ def test_signal_ends_soon_and_the_next_run_completes(slow: World, number: signal
     assert (dst / "large.dat").read_bytes() in (b"old copy", (src / "large.dat").read_bytes())
     assert slow.copy().code == 1
     assert snapshot(dst) == snapshot(src)
-    assert not partials(slow)
+    assert not partials(slow.root / "dst")
     assert not (slow.root / ".dst.vdt").exists()
+
+
+def test_interrupted_large_file_is_given_up_within_seconds(bare: World) -> None:
+    """Neither is it finished first, nor does --bwlimit end with the interrupt."""
+    src, dst = small(bare)
+    with open(src / "huge.dat", "wb") as stream:
+        stream.truncate(2**30)
+    process = bare.start([*VDT, "copy", "src", "dst", "--bwlimit", "20M"])
+    wait_for(lambda: partials(dst))
+    process.send_signal(signal.SIGINT)
+    try:
+        result = bare.end(process, timeout_s=5)
+    except subprocess.TimeoutExpired:
+        pytest.fail("still copying five seconds after the interrupt")
+    assert result.code & 8 and result.code < 16, result
+    assert not (dst / "huge.dat").exists()
 
 
 def test_second_copy_into_the_same_folder_is_refused(slow: World) -> None:
     process = slow.start([*VDT, "copy", "src", "dst", "--bwlimit", "3M"])
     try:
-        wait_for(lambda: partials(slow))
+        wait_for(lambda: partials(slow.root / "dst"))
         second = slow.copy()
         plain_sentences(second, str(process.pid), os.uname().nodename)
     finally:

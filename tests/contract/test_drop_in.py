@@ -28,6 +28,7 @@ from .conftest import (
     World,
     best_level,
     files_of,
+    partials,
     plain_sentences,
     set_time,
     snapshot,
@@ -523,7 +524,7 @@ def test_file_that_grew_while_its_tree_was_copied_is_named(world: World) -> None
     write(world.source("output") / "zzz.dat", bytes(LARGE_BYTES))
     command = [*DROP_IN, "--no_email", "--json", "result.json", "--threads", "1", "--bwlimit", "8M"]
     process = world.start([*command, "--copy_type", "output", "--", RUN_ID])
-    wait_for(lambda: list(world.destination("output").rglob(".vdt-*.partial")))
+    wait_for(lambda: partials(world.destination("output")))
     for name in names:
         with open(world.source("output") / name, "ab") as stream:
             stream.write(bytes(2401))
@@ -541,7 +542,7 @@ def test_file_that_grew_between_count_and_copy_is_named(world: World) -> None:
     growing = world.source("output") / "experiment.json"
     was = growing.stat().st_size
     process = world.start([*DROP_IN, "--no_email", "--json", "result.json", "--bwlimit", "8M", RUN_ID])
-    wait_for(lambda: list(world.destination().rglob(".vdt-*.partial")) or world.destination("analysis").exists())
+    wait_for(lambda: partials(world.destination()))
     with open(growing, "ab") as stream:
         stream.write(b"x" * 2401)
     result = world.end(process)
@@ -831,7 +832,7 @@ def test_long_name_arrives(finished: Finished) -> None:
 def test_two_at_once_the_second_says_who_holds_the_lock(world: World) -> None:
     first = world.start([*DROP_IN, "--no_email", "--bwlimit", "3M", "--copy_type", "output", "--", RUN_ID])
     try:
-        wait_for(lambda: list(world.destination("output").rglob(".vdt-*.partial")))
+        wait_for(lambda: partials(world.destination("output")))
         second = world.transfer("--copy_type", "output")
         assert second.code == 16, second
         assert str(first.pid) in second.text and os.uname().nodename in second.text
@@ -844,7 +845,7 @@ def test_two_at_once_the_second_says_who_holds_the_lock(world: World) -> None:
 
 def test_interrupted_run_says_so_and_the_next_completes(world: World) -> None:
     process = world.start([*DROP_IN, "--no_email", "--json", "result.json", "--bwlimit", "3M", RUN_ID])
-    wait_for(lambda: list(world.destination().rglob(".vdt-*.partial")))
+    wait_for(lambda: partials(world.destination()))
     asked = time.monotonic()
     process.terminate()
     result = world.end(process)

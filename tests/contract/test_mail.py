@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from .conftest import DROP_IN, RUN_ID, TREES, Inbox, World, files_of, plain_text, snapshot, wait_for
+from .conftest import DROP_IN, RUN_ID, TREES, Inbox, World, files_of, partials, plain_text, snapshot, wait_for
 
 RULE = "-" * 88
 HEADINGS = f"{'Status':<16}{'Total Files':<18}{'Total Folders':<18}{'Total Size (GB)':<18}{'Total Size (Bytes)':<18}"
@@ -146,7 +146,7 @@ def test_mail_names_failed_files(posted: World, inbox: Inbox, bound_by_modes: li
 
 def test_ctrl_c_sends_a_mail(posted: World, inbox: Inbox) -> None:
     process = posted.start([*DROP_IN, "--bwlimit", "2M", "--copy_type", "output", "--", RUN_ID])
-    wait_for(lambda: list(posted.destination("output").rglob(".vdt-*.partial")))
+    wait_for(lambda: partials(posted.destination("output")))
     process.send_signal(signal.SIGINT)
     result = posted.end(process, timeout_s=20)
     assert result.code & 8 and result.code < 16, result

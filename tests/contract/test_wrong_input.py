@@ -5,13 +5,29 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 
-from .conftest import DROP_IN, RUN_ID, VDT, Inbox, Result, World, plain_sentences, plain_text, snapshot
+from .conftest import DROP_IN, RUN_ID, VDT, Inbox, Result, World, fill, plain_sentences, plain_text, snapshot
 
 MOST_CHARACTERS = 600
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """The usual world without its large files: here little is copied."""
+    made = World(tmp_path)
+    made.make_run(large_bytes=5000)
+    return made
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    fill(tmp_path / "src", large_bytes=5000)
+    return made
 
 
 @pytest.fixture
@@ -372,7 +388,8 @@ def test_unreadable_source_folder(world: World, bound_by_modes: list[str]) -> No
     assert result.json["verdict"]["may_delete_source"] is False
 
 
-@pytest.mark.parametrize("port", ["closed", pytest.param("silent", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("port", ["closed", "silent"])
 def test_run_does_not_hang_on_its_mail(world: World, port: str) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -20,12 +20,12 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 
 from vdt import fs
 from vdt.copier import partial_name
-from vdt.engine import StopFlag
 from vdt.fs import posix
 from vdt.model import TreeResult
 from vdt.plan import PARTIAL
 from vdt.preflight import Destination
 from vdt.retry import RetryPlan
+from vdt.stop import StopFlag
 from vdt.transfer import Reports, TreeJob, transfer_tree
 
 ALWAYS = 1 << 60

@@ -192,7 +192,7 @@ def test_writes_that_are_always_bad_are_reported_and_the_old_copy_stands(
 @pytest.mark.parametrize("level", [Verify.NONE, Verify.INFLIGHT])
 def test_without_read_back_a_file_stored_too_short_is_still_seen(trees: Trees, level: Verify) -> None:
     result, _ = broken(trees, Rule("write", LOST, "one/a.bin", times=ALWAYS), verify=level)
-    only_failed(trees, result, "one/a.bin", "too short")
+    only_failed(trees, result, "one/a.bin", "stored")
 
 
 def test_a_write_that_is_lost_in_the_middle_of_a_large_file_is_seen(trees: Trees) -> None:
@@ -382,6 +382,13 @@ def test_times_that_were_said_set_and_were_not_are_set_again(trees: Trees) -> No
     all_arrived(trees, result)
     for name in FILES:
         assert (trees.destination / name).stat().st_mtime_ns == (trees.source / name).stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
+def test_times_that_are_refused_for_good_do_not_cost_the_data(trees: Trees, code: int) -> None:
+    result, _ = broken(trees, Rule("utime", code, "one/*.bin", "destination", times=ALWAYS))
+    all_arrived(trees, result)
+    assert any("time" in note for note in result.notes)
 
 
 def test_refused_folder_times_are_a_note_and_no_failure(trees: Trees) -> None:

@@ -12,7 +12,6 @@ from typing import IO, Any, Callable, Dict, List, Optional
 from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.cli.terminal import Parser, say_on, seconds, stop_on_signals, verify_level, whole_number
 from vdt.copytree import CopyRequest, copy_tree
-from vdt.engine import StopFlag
 from vdt.errors import LostOutputError, UsageError, VdtError
 from vdt.jsonfile import write_json
 from vdt.model import Evidence, Existing, Links, Policy, TreeResult, Verify
@@ -21,6 +20,7 @@ from vdt.progress import Console, Progress, Silent
 from vdt.recorder import FileSink, no_sink
 from vdt.report import tree_object, verdict_words
 from vdt.retry import RetryPlan
+from vdt.stop import StopFlag
 from vdt.version import __version__
 
 _EPILOG = """\

@@ -8,11 +8,11 @@ from typing import Callable, List, Tuple
 
 from vdt import fs, sample
 from vdt.cli.terminal import Parser, say_on, stop_on_signals
-from vdt.engine import StopFlag
 from vdt.errors import UsageError
 from vdt.hashing import digest_views
 from vdt.manifest import parse
 from vdt.progress import Console
+from vdt.stop import StopFlag
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.run import Request, Surroundings, run
 

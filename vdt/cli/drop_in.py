@@ -10,11 +10,11 @@ from typing import List, Optional, Sequence
 
 from vdt.bwlimit import parse_bwlimit
 from vdt.cli.terminal import Parser, guarded, say_on, stop_on_signals, verify_level, whole_number
-from vdt.engine import StopFlag
 from vdt.errors import UsageError
 from vdt.hashing import OTHER_DIGESTS
 from vdt.model import Existing
 from vdt.progress import Console
+from vdt.stop import StopFlag
 from vdt.version import __version__
 from vdt.vizgen.counts import parse_ignore_patterns
 from vdt.vizgen.crosscheck import MODES
@@ -37,7 +37,7 @@ def parser() -> Parser:
     """The options of version 1.0.0 with their meaning, and the new ones."""
     p = Parser(
         prog="vizgen_data_transfer",
-        description="Copies the raw_data, analysis and output trees of a MERSCOPE run, reads every file back, proves it.",
+        description="Copies the three trees of a MERSCOPE run, reads every file back and proves it.",
         epilog=_EPILOG,
     )
     p.add_argument("run_id", nargs="?", help="run folder name, for example 202310261058_VZGEN1_VMSC10202")

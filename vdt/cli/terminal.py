@@ -9,10 +9,10 @@ import sys
 from typing import IO, Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 from vdt import fs
-from vdt.engine import StopFlag
 from vdt.errors import UsageError, VdtError
 from vdt.model import Verify
 from vdt.printable import printable
+from vdt.stop import StopFlag
 
 FATAL = 16
 

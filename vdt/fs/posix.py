@@ -260,7 +260,11 @@ class Folder:
                     if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
                         raise  # a share without modes (FAT, CIFS noperm) keeps its own
             if mtime_ns is not None:
-                os.utime(fd, ns=(mtime_ns, mtime_ns))
+                try:
+                    os.utime(fd, ns=(mtime_ns, mtime_ns))
+                except OSError as error:
+                    if heal(error) is not Heal.NEVER:
+                        raise  # refused for good: the data counts, the caller sees which time is kept
             if flush:
                 os.fsync(fd)
         finally:

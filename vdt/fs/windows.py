@@ -295,7 +295,11 @@ class Folder:
         finally:
             os.close(fd)
         if mtime_ns is not None:
-            os.utime(self._in(name), ns=(mtime_ns, mtime_ns))
+            try:
+                os.utime(self._in(name), ns=(mtime_ns, mtime_ns))
+            except OSError as error:
+                if heal(error) is not Heal.NEVER:
+                    raise  # refused for good: the data counts, the caller sees which time is kept
         if mode is not None and mode & ~(_READONLY | 0x20):
             _set_attributes(self._in(name), mode & ~_READONLY)
 

@@ -16,12 +16,12 @@ from contextlib import suppress
 from typing import IO, Callable, List, Mapping, Optional, Tuple
 
 from vdt import fs
-from vdt.engine import StopFlag
 from vdt.errors import RefusedError, VdtError
 from vdt.model import Count
 from vdt.options import split_words
 from vdt.printable import printable
 from vdt.robocopy.read import decode, read_log
+from vdt.stop import StopFlag
 
 MODES = ("auto", "on", "off")
 LONGEST_S = 4 * 3600.0

@@ -17,7 +17,6 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.engine import StopFlag
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
@@ -30,6 +29,7 @@ from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
+from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config

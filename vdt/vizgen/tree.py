@@ -13,8 +13,7 @@ from typing import Callable, FrozenSet, List, Optional, Tuple
 
 from vdt import fs, preflight
 from vdt.closing import bytes_left, changed_since
-from vdt.copier import Meter
-from vdt.engine import StopFlag
+from vdt.copyjob import Meter
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.lock import TreeLock
@@ -29,6 +28,7 @@ from vdt.robocopy.log import LogFormat
 from vdt.robocopy.read import decode, log_status
 from vdt.scan import take_snapshot
 from vdt.snapshot import Snapshot
+from vdt.stop import StopFlag
 from vdt.transfer import TreeJob, lister, transfer_tree
 from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck

@@ -1,0 +1,57 @@
+"""What a worker is given: the batch, and what holds for every file of the tree. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
+
+from vdt import fs
+from vdt.model import Action, Policy, Verify
+from vdt.stop import StopFlag
+
+FLUSH_ALONE_BYTES = 4 << 20  # from this size on a file is flushed by itself: syncfs would wait for other people's data
+
+
+class Meter(Protocol):
+    """Told of bytes as they are read; may block (a bandwidth limit) and must be safe in threads."""
+
+    def take(self, count: int) -> object: ...
+
+
+class Part(NamedTuple):
+    """Some files of one folder."""
+
+    folder: str
+    actions: List[Action]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one worker does in one go: parts of one or more folders, flushed together."""
+
+    parts: Tuple[Part, ...]
+    total_bytes: int
+
+    @property
+    def count(self) -> int:
+        """Number of actions."""
+        return sum(len(part.actions) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class CopyJob:
+    """What holds for every file of one tree."""
+
+    source: str
+    destination: str
+    policy: Policy
+    verify: Verify
+    source_volume: fs.Volume
+    destination_volume: fs.Volume
+    token: str  # of this run's lock: makes partial names its own
+    stop: StopFlag
+    meter: Meter  # bytes read, either side
+    moved: Callable[[int], None]  # bytes of the source that were dealt with, for the bar
+    also: Optional[str] = None
+    replace_proven: bool = False
+    holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames

@@ -1,0 +1,150 @@
+"""Reads back: is what lies there what was sent? And for files that are already there: are both sides equal?
+
+Rule 1: evidence is what was done, never what was asked for: past the cache only where the volume can show it.
+Rule 2: a wrong read-back is read once more before it counts; a right second read is noted.
+Rule 3: nothing is written here but times and modes of a file that was just proven.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple, Optional, Tuple
+
+from vdt import fs
+from vdt.copyjob import CopyJob
+from vdt.hashing import Digester
+from vdt.model import Action, Entry, Evidence, Failure, FileClass, Links, Outcome, Status, Verify
+from vdt.steps import MISMATCH_CODE, Step, StoppedReadingError
+
+_STOP_CHECK_BYTES = 8 << 20  # a stop waits for no more than the rest of a read of this size
+
+
+class Proof(NamedTuple):
+    """What a read-back gave. `wrong` is a reason in plain words, or ""."""
+
+    evidence: Evidence
+    stored_mtime_ns: int
+    note: str = ""
+    wrong: str = ""
+    wrong_side: str = ""  # "source" or "destination"
+
+
+class Verifier:
+    """Proves files of one tree; one instance serves all workers, it keeps no state of its own."""
+
+    def __init__(self, job: CopyJob) -> None:
+        self._job = job
+        self._cold = job.verify.rank >= Verify.COLD.rank and job.destination_volume.cold_reads
+        self._source_cold = job.verify is Verify.BOTH and job.source_volume.cold_reads
+        self._follow = job.policy.links is Links.FOLLOW
+        self._readback = Evidence.COLD if self._cold else Evidence.REREAD
+
+    def read_back(
+        self, source: fs.Folder, dest: fs.Folder, name: str, partial: str, size_bytes: int, digest: str
+    ) -> Proof:
+        """Hold a finished partial against what was sent, at the level that the job asks for.
+
+        Raises:
+            OSError: a side could not be read.
+            StoppedReadingError: the run was asked to stop during a long read.
+        """
+        verify = self._job.verify
+        if verify.rank < Verify.REREAD.rank:
+            found = dest.stat(partial)
+            wrong = "" if found.size_bytes == size_bytes else "it was stored with another size"
+            evidence = Evidence.NONE if verify is Verify.NONE else Evidence.INFLIGHT
+            return Proof(evidence, found.mtime_ns, "", wrong, "destination" if wrong else "")
+        note = ""
+        stored, right = self._same(dest, partial, size_bytes, digest, cold=self._cold, follow=False)
+        if not right:
+            stored, right = self._same(dest, partial, size_bytes, digest, cold=self._cold, follow=False)
+            note = "read back wrong once, right the second time"
+        if not right:
+            return Proof(Evidence.NONE, stored, "", "what was read back is not what was sent", "destination")
+        evidence = self._readback
+        if verify is Verify.BOTH:
+            _, right = self._same(source, name, size_bytes, digest, cold=self._source_cold, follow=self._follow)
+            if not right:
+                return Proof(Evidence.NONE, stored, "", "two reads of the source gave different bytes", "source")
+            evidence = self._both(evidence)
+        return Proof(evidence, stored, note)
+
+    def prove(self, action: Action, source: fs.Folder, dest: fs.Folder) -> Optional[Outcome]:
+        """Read both sides of a file that is already there. None: they differ, and it is to be copied again."""
+        job, entry, name = self._job, action.source, action.source.name
+        step = Step("Copying File", source, name)
+        try:
+            before, sent = self._hash(source, entry, also=job.also)
+            if before is None:
+                return None  # no longer as listed
+            step = Step("Copying File", dest, name)
+            with dest.back(name, cold=self._cold) as (found, views):
+                kept = Digester()
+                self._feed(kept, views, found.size_bytes)
+            if kept.size_bytes != sent.size_bytes or kept.digest != sent.digest:
+                return self._differs(action, dest, kept.digest)
+            evidence = self._readback
+            if job.verify is Verify.BOTH:
+                step = Step("Copying File", source, name)
+                _, right = self._same(
+                    source, name, sent.size_bytes, sent.digest, cold=self._source_cold, follow=self._follow
+                )
+                if not right:
+                    return step.wrong(action, "two reads of the source gave different bytes")
+                evidence = self._both(evidence)
+            stored = found.mtime_ns
+            if action.file_class is FileClass.TWEAKED and job.policy.fix_modes:
+                step = Step("Changing File Attributes", dest, name)
+                dest.set_mode(name, entry.mode)
+            if job.policy.checksum and job.policy.keep_times and stored != before.mtime_ns:
+                step = Step("Time-Stamping Destination File", dest, name)
+                stored = dest.restamp(name, before.mtime_ns)
+        except OSError as error:
+            return step.failed(error, action)
+        except StoppedReadingError:
+            return Outcome(action, Status.STOPPED)
+        return Outcome(
+            action, Status.PROVEN, sent.size_bytes, before.mtime_ns, sent.digest, evidence, stored, sent.also
+        )
+
+    def _differs(self, action: Action, dest: fs.Folder, kept: str) -> Optional[Outcome]:
+        """Both sides differ: copy again (None), unless the copy is still what was proven; then the source is wrong."""
+        if kept != action.proven_digest or self._job.replace_proven:
+            return None
+        reason = (
+            "the source no longer holds what was copied and proven, though its size and time say so; the copy is "
+            "unchanged and was kept. --replace_proven replaces it"
+        )
+        failure = Failure("Copying File", dest.at(action.source.name), MISMATCH_CODE, reason)
+        return Outcome(action, Status.CONFLICT, failure=failure)
+
+    def _both(self, evidence: Evidence) -> Evidence:
+        return Evidence.BOTH if self._source_cold and evidence is Evidence.COLD else evidence
+
+    def _hash(self, source: fs.Folder, entry: Entry, *, also: Optional[str]) -> Tuple[Optional[fs.Stat], Digester]:
+        digester = Digester(also)
+        with source.back(entry.name, cold=self._source_cold, follow=self._follow) as (found, views):
+            if (found.size_bytes, found.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
+                return None, digester
+            self._feed(digester, views, found.size_bytes)
+        self._job.moved(digester.size_bytes)
+        return found, digester
+
+    def _same(
+        self, folder: fs.Folder, name: str, size_bytes: int, digest: str, *, cold: bool, follow: bool
+    ) -> Tuple[int, bool]:
+        """(mtime kept, True when size and digest are as expected)."""
+        with folder.back(name, cold=cold, follow=follow) as (found, views):
+            if found.size_bytes != size_bytes:
+                return found.mtime_ns, False
+            digester = Digester()
+            self._feed(digester, views, size_bytes)
+            return found.mtime_ns, digester.size_bytes == size_bytes and digester.digest == digest
+
+    def _feed(self, digester: Digester, views: Iterator[memoryview], size_bytes: int) -> None:
+        take, stop, update = self._job.meter.take, self._job.stop, digester.update
+        long = size_bytes >= _STOP_CHECK_BYTES
+        for view in views:
+            take(len(view))
+            update(view)
+            if long and stop and digester.size_bytes < size_bytes:
+                raise StoppedReadingError
