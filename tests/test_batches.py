@@ -8,8 +8,9 @@ from typing import List, Sequence, Tuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vdt.batches import MOST_BYTES, MOST_FILES, MOST_FOLDERS, Batcher
-from vdt.copier import FLUSH_ALONE_BYTES, Batch
+from vdt import fs
+from vdt.batches import MOST_BYTES, MOST_FILES, MOST_FOLDERS, Batcher, files_in_a_batch
+from vdt.copyjob import FLUSH_ALONE_BYTES, Batch
 from vdt.model import Action, Entry, FileClass, Kind, Verb
 
 
@@ -22,6 +23,12 @@ def actions(folder: str, *sizes: int) -> List[Action]:
 
 def shape(batch: Batch) -> List[Tuple[str, List[str]]]:
     return [(part.folder, [action.source.name for action in part.actions]) for part in batch.parts]
+
+
+def taken(batch: Batch) -> List[Action]:
+    found = [action for part in batch.parts for action in part.actions]
+    assert batch.count == len(found)
+    return found
 
 
 def batched(tree: Sequence[Tuple[str, Sequence[int]]], batcher: Batcher) -> List[Batch]:
@@ -57,7 +64,7 @@ def test_full_by_number_of_files() -> None:
 def test_full_by_bytes() -> None:
     first, second = batched([("a", [60, 39, 1, 5])], Batcher(most_bytes=100))
     assert (first.total_bytes, second.total_bytes) == (100, 5)
-    assert [len(b.actions) for b in (first, second)] == [3, 1]
+    assert [b.count for b in (first, second)] == [3, 1]
 
 
 def test_full_by_folders() -> None:
@@ -67,10 +74,15 @@ def test_full_by_folders() -> None:
 
 
 def test_the_default_limits() -> None:
-    assert [len(b.actions) for b in batched([("a", [1] * (MOST_FILES + 1))], Batcher())] == [MOST_FILES, 1]
+    assert [b.count for b in batched([("a", [1] * (MOST_FILES + 1))], Batcher())] == [MOST_FILES, 1]
     size = FLUSH_ALONE_BYTES - 1
     fit = -(-MOST_BYTES // size)
-    assert [len(b.actions) for b in batched([("a", [size] * (fit + 1))], Batcher())] == [fit, 1]
+    assert [b.count for b in batched([("a", [size] * (fit + 1))], Batcher())] == [fit, 1]
+
+
+def test_batches_are_smaller_where_no_flush_is_shared() -> None:
+    assert files_in_a_batch(fs.Flush.VOLUME) == MOST_FILES
+    assert all(1 <= files_in_a_batch(flush) < MOST_FILES for flush in fs.Flush if flush is not fs.Flush.VOLUME)
 
 
 def test_large_files_go_alone_and_at_once() -> None:
@@ -101,16 +113,16 @@ def test_every_action_once_in_order_within_the_limits(folders, most_files: int, 
     given_ = [action for folder, files in tree for action in actions(folder, *files)]
     found = batched(tree, Batcher(most_files, most_bytes))
 
-    assert Counter(a.path for b in found for a in b.actions) == Counter(a.path for a in given_)
-    small = [a.path for b in found for a in b.actions if a.source.size_bytes < FLUSH_ALONE_BYTES]
+    assert Counter(a.path for b in found for a in taken(b)) == Counter(a.path for a in given_)
+    small = [a.path for b in found for a in taken(b) if a.source.size_bytes < FLUSH_ALONE_BYTES]
     assert small == [a.path for a in given_ if a.source.size_bytes < FLUSH_ALONE_BYTES]
     for batch in found:
-        taken = [a.source.size_bytes for a in batch.actions]
-        assert taken and batch.total_bytes == sum(taken)
+        held = [action.source.size_bytes for action in taken(batch)]
+        assert held and batch.total_bytes == sum(held)
         assert all(part.actions for part in batch.parts)
         assert all(action.folder == part.folder for part in batch.parts for action in part.actions)
-        if max(taken) >= FLUSH_ALONE_BYTES:
-            assert len(taken) == 1
+        if max(held) >= FLUSH_ALONE_BYTES:
+            assert len(held) == 1
         else:
-            assert len(taken) <= most_files and len(batch.parts) <= MOST_FOLDERS
-            assert sum(taken[:-1]) < most_bytes  # it was not full before its last file
+            assert len(held) <= most_files and len(batch.parts) <= MOST_FOLDERS
+            assert sum(held[:-1]) < most_bytes  # it was not full before its last file

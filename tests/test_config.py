@@ -390,48 +390,10 @@ def file_fault(path: Path) -> str:
     return caught.value.faults[0]
 
 
-def test_a_missing_file_names_path_and_remedy(tmp_path: Path) -> None:
-    fault = file_fault(tmp_path / "none.toml")
-    assert str(tmp_path / "none.toml") in fault and "--init_config" in fault
-
-
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    assert "is a folder" in file_fault(tmp_path)
-
-
 def test_a_name_that_no_system_takes(tmp_path: Path) -> None:
     fault = file_fault(tmp_path / "a\0b")
     assert "cannot be read" in fault or "no file" in fault
     assert "\0" not in fault
-
-
-def test_an_unreadable_file(written: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    path = written("")
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr("builtins.open", refuse)
-    assert "cannot be read: Permission denied." in file_fault(path)
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf_16(written: Callable[[Any], Path], encoding: str) -> None:
-    assert "Save it as UTF-8" in file_fault(written(OF_VERSION_1.encode(encoding)))
-
-
-def test_another_code_page(written: Callable[[Any], Path]) -> None:
-    assert file_fault(written("a = 1\n# Müller".encode("cp1252"))).startswith("Line 2 is not UTF-8")
-
-
-def test_a_huge_file(written: Callable[[Any], Path]) -> None:
-    assert "larger than 1 MiB" in file_fault(written(b"#" * ((1 << 20) + 1)))
-
-
-@pytest.mark.parametrize("line", [r'"Z:\data"', r'"Z:\"', r'"\\server\share"', r'"Z:\users"', r'"L:\logs"'])
-def test_single_backslashes_get_the_remedy(written: Callable[[Any], Path], line: str) -> None:
-    fault = file_fault(written(f"a = 1\n\nanalysis_drive_pc = {line}\n"))
-    assert fault.startswith("Line 3 is not valid TOML") and r"'Z:\data'" in fault and r'"Z:\\data"' in fault
 
 
 @pytest.mark.parametrize("line", [r'"Z:\new"', r'"Z:\temp"', r'"L:\runs"', r'"Z:\future"', r'"Z:\big"'])
@@ -439,21 +401,6 @@ def test_backslashes_that_toml_takes_are_found_as_well(written: Callable[[Any], 
     text = OF_VERSION_1.replace(r'analysis_drive_pc = "Z:\\"', f"analysis_drive_pc = {line}")
     fault = file_fault(written(text))
     assert "control character" in fault and r"'Z:\data'" in fault and fault.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        ("[vdt]\nrobocopy_check = on\n", "stand in quotes"),
-        ("a = \u201cx\u201d\n", "typographic"),
-        ("a = 1\na = 2\n", "Line 2"),
-        ("a = [1,\n", "not valid TOML"),
-        ("a = " + "9" * 5000, "not valid TOML"),
-        ("a = " + "[" * 100_000, "nested too deeply"),
-    ],
-)
-def test_broken_toml(written: Callable[[Any], Path], text: str, word: str) -> None:
-    assert word in file_fault(written(text))
 
 
 def test_a_file_cut_at_every_byte_raises_nothing_else(written: Callable[[Any], Path]) -> None:

@@ -141,7 +141,7 @@ def test_mismatches_count_on_the_side_of_the_source() -> None:
 
 def test_conflicts_fail_with_their_bytes() -> None:
     problems = [Problem("d/a", "older"), Problem("d/b", "shorter")]
-    tally = planned(FolderPlan("d", False, conflicts=problems, conflict_bytes=30))
+    tally = planned(FolderPlan("d", False, conflicts=list(zip(problems, (10, 20)))))
     assert rows(tally)[1:] == [Row(total=2, failed=2), Row(total=30, failed=30)]
     assert tally.conflict == problems
     assert tally.failed == []
@@ -220,6 +220,14 @@ def test_failed_and_unstable_count_their_full_size() -> None:
     assert tally.files_by_evidence == {}
 
 
+def test_a_conflict_that_was_found_while_reading() -> None:
+    tally = Tally()
+    tally.file_conflict("d/a", 30, "the source is not what it was")
+    assert rows(tally)[1:] == [Row(total=1, failed=1), Row(total=30, failed=30)]
+    assert tally.conflict == [Problem("d/a", "the source is not what it was", 1)]
+    assert tally.failed == []
+
+
 # --- all of it together -----------------------------------------------------------------------------------------------
 
 sizes = st.integers(0, 1000)
@@ -251,7 +259,7 @@ plans = st.builds(
 )
 endings = st.one_of(
     st.builds(outcome, st.sampled_from([Status.COPIED, Status.PROVEN]), sizes, levels),
-    st.tuples(st.sampled_from(["file_failed", "file_unstable"]), sizes),
+    st.tuples(st.sampled_from(["file_failed", "file_unstable", "file_conflict"]), sizes),
 )
 
 
@@ -261,8 +269,7 @@ def test_the_columns_add_up(tree) -> None:
     tally = Tally()
     files = size = arrived = 0
     for plan, conflicts, ends in tree:
-        plan.conflicts = [Problem("d/c", "older") for _ in conflicts]
-        plan.conflict_bytes = sum(conflicts)
+        plan.conflicts = [(Problem("d/c", "older"), length) for length in conflicts]
         tally.folder(created=plan.is_new)
         tally.plan(plan, "d/")
         mismatched = [source for source, _ in plan.mismatches if source.kind is Kind.FILE]
@@ -276,7 +283,8 @@ def test_the_columns_add_up(tree) -> None:
                 size += end.size_bytes
                 arrived += 1
             else:
-                getattr(tally, end[0])("d/f", end[1], "no", 1)
+                attempts = () if end[0] == "file_conflict" else (1,)
+                getattr(tally, end[0])("d/f", end[1], "no", *attempts)
                 size += end[1]
     for row in rows(tally):
         assert row.total == row.copied + row.skipped + row.mismatch + row.failed

@@ -6,9 +6,9 @@ since, and a rename that the share confirmed and did not do.
 
 from __future__ import annotations
 
-from typing import Callable, Container, List, Tuple
+from typing import Container, List, Tuple
 
-from vdt.model import Problem, join
+from vdt.model import Count, Problem, join
 from vdt.snapshot import Snapshot
 
 
@@ -19,7 +19,6 @@ def changed_since(
     before: Snapshot,
     time_step_ns: int,
     times_kept: bool,
-    left_out: Callable[[str], bool],
     known: Container[str],
 ) -> Tuple[Problem, ...]:
     """Files that are new, changed or gone at the source since they were copied.
@@ -29,7 +28,6 @@ def changed_since(
         before: the listing of the source before it.
         time_step_ns: how coarsely the destination keeps times.
         times_kept: False when the policy does not copy times; then only sizes are held against each other.
-        left_out: tells paths that the policy keeps out of the copy.
         known: paths that are reported already (failed, unstable, conflict).
     """
     found: List[Problem] = []
@@ -37,7 +35,7 @@ def changed_since(
         copied = dest.folder(folder)
         for name, (size, mtime) in source.folder(folder).items():
             path = join(folder, name)
-            if path in known or left_out(path):
+            if path in known:
                 continue
             if name not in copied:
                 found.append(Problem(path, "in the source, not at the destination"))
@@ -54,6 +52,19 @@ def changed_since(
             if name not in now and path not in known:
                 found.append(Problem(path, "gone from the source since it was counted"))
     return tuple(found)
+
+
+def only_there(source: Snapshot, dest: Snapshot) -> Count:
+    """What the destination holds and the source does not: files, folders, bytes."""
+    files = folders = size_bytes = 0
+    for folder in dest.folders():
+        folders += folder not in source
+        known = source.folder(folder)
+        for name, (size, _) in dest.folder(folder).items():
+            if name not in known:
+                files += 1
+                size_bytes += size
+    return Count(files, folders, size_bytes)
 
 
 def bytes_left(source: Snapshot, dest: Snapshot) -> int:

@@ -11,7 +11,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
 from vdt.copyjob import Meter
@@ -20,7 +20,7 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish
-from vdt.model import Existing, Kind, Policy, TreeResult, Verify
+from vdt.model import Existing, Policy, TreeResult, Verify
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
@@ -58,8 +58,12 @@ def copy_tree(
     meter: Optional[Meter] = None,
     say: Callable[[str], None] = lambda line: None,
     each_file: FileSink = no_sink,
+    listing: LogSink = NoLog(),
 ) -> TreeResult:
     """Copy `request.source` into `request.destination` and prove it.
+
+    Args:
+        listing: takes the log of a dry run, which writes no log file.
 
     Raises:
         RefusedError: the paths overlap, the source is no folder, the destination cannot be written, or another copy
@@ -72,12 +76,13 @@ def copy_tree(
         each_file=each_file,
     )
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
-    _check_source(source)
+    source_volume = preflight.check_source(source)
     preflight.check_apart(source, destination)
     job = TreeJob(
         source=source,
         destination=destination,
         target=preflight.unprobed(destination),
+        source_volume=source_volume,
         policy=request.policy,
         verify=request.verify,
         existing=request.existing,
@@ -92,13 +97,13 @@ def copy_tree(
         evidence = os.path.splitext(fs.absolute(request.manifest))[0] + ".evidence" if request.manifest else ""
         records, notes = load_records(evidence) if evidence else (NO_RECORDS, [])
         job = replace(job, records=records, notes=tuple(notes))
-        reports.log = _log(request, stack)
+        reports.log = _log(request, listing, stack)
         if not request.dry_run:
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
             except RefusedError:
-                _remove_empty(made)
+                preflight.remove_empty(made)
                 raise
             lock, inside = _lock(destination, stop, say)
             stack.callback(lock.release)
@@ -119,15 +124,6 @@ def copy_tree(
         if request.manifest and not request.dry_run:
             result = _write_manifest(result, reports.manifest, fs.absolute(request.manifest), started)
     return result
-
-
-def _check_source(source: str) -> None:
-    try:
-        found = fs.opened(source)
-    except OSError as error:
-        raise RefusedError(f"The source {source} cannot be read: {fs.explain(error)[1]}.") from error
-    if found.kind is not Kind.FOLDER:
-        raise RefusedError(f"The source {source} is not a folder. Give the folder that holds it.")
 
 
 def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
@@ -155,8 +151,10 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
     raise last
 
 
-def _log(request: CopyRequest, stack: ExitStack) -> LogSink:
-    if not request.log or request.dry_run:
+def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
+    if request.dry_run:
+        return listing
+    if not request.log:
         return NoLog()
     log = TreeLog(request.log, append=request.append_log)
     stack.callback(log.close)
@@ -166,12 +164,4 @@ def _log(request: CopyRequest, stack: ExitStack) -> LogSink:
 def _write_manifest(result: TreeResult, lines: SortedLines, path: str, started: datetime) -> TreeResult:
     root, ending = os.path.splitext(path)
     sha256 = publish(lines, path, keep_as=f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}")
-    return replace(result, manifest=path, manifest_sha256=sha256)
-
-
-def _remove_empty(folders: Sequence[str]) -> None:
-    for folder in reversed(folders):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            return
+    return replace(result, manifest=path, manifest_sha256=sha256, notes=(*result.notes, *lines.notes))

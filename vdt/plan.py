@@ -7,16 +7,13 @@ Nothing here touches a disk; a dry run is this plan, reported.
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, NamedTuple, Optional, Pattern, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from vdt.compare import classify, times_equal
-from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Links, Policy, Problem, Verb, join
+from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Policy, Problem, Verb, join
 from vdt.records import Record, Records
-
-PARTIAL = re.compile(r"\.vdt-[0-9a-f]{16}\.partial\Z")
+from vdt.selection import PARTIAL, Selection
 
 
 class Pair(NamedTuple):
@@ -77,13 +74,11 @@ class Planner:
         self._rules = rules
         self._policy = rules.policy
         self._records = records
-        self._include = _matcher(rules.policy.include_files, rules.fold_case)
-        self._exclude = _matcher(rules.policy.exclude_files, rules.fold_case)
-        self._exclude_folder = _matcher(rules.policy.exclude_folders, rules.fold_case)
+        self._selection = Selection(rules.policy, fold_case=rules.fold_case)
         self._key: Callable[[str], str] = str.casefold if rules.fold_case else str
 
-    def plan(self, pair: Pair, depth: int) -> FolderPlan:
-        """Decide one folder; `depth` is 1 for the root."""
+    def plan(self, pair: Pair) -> FolderPlan:
+        """Decide one folder."""
         plan = FolderPlan(pair.folder, pair.dest is None)
         key = self._key
         present: Dict[str, Entry] = {}
@@ -100,34 +95,32 @@ class Planner:
                 plan.refused.append((entry, f"its name differs only by case from '{taken[name]}', which is kept"))
                 continue
             taken[name] = entry.name
-            self._place(plan, entry, present.pop(name, None), records, depth)
+            self._place(plan, entry, present.pop(name, None), records)
         for entry in sorted(present.values()):
             (plan.extra_folders if entry.kind is Kind.FOLDER else plan.extra_files).append(entry)
         return plan
 
-    def _place(
-        self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], records: Dict[str, Record], depth: int
-    ) -> None:
-        policy = self._policy
+    def _place(self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], records: Dict[str, Record]) -> None:
+        policy, selection = self._policy, self._selection
+        path = join(plan.folder, entry.name)
         if entry.kind is Kind.FOLDER:
-            if not policy.recurse or (policy.max_levels is not None and depth >= policy.max_levels):
+            if not selection.deep_enough(path):
                 return
-            if self._exclude_folder and self._exclude_folder(join(plan.folder, entry.name)):
+            if selection.folder_excluded(path):
                 plan.excluded_folders.append(entry)
             elif dest is not None and dest.kind is not Kind.FOLDER:
                 plan.mismatches.append((entry, dest))
             else:
                 plan.descend.append((entry, dest is not None))
             return
-        path = join(plan.folder, entry.name)
-        if self._include and not self._include(path):
+        if not selection.included(path):
             return
         plan.listed += 1
-        reason = self._not_copied(entry)
+        reason = selection.never_copied(entry)
         if reason:
             plan.special.append((entry, reason))
             return
-        word = self._excluded(entry, path)
+        word = selection.excluded(entry, path)
         if word:
             plan.skipped.append(Skipped(entry, FileClass.SAME, Evidence.NONE, None, word))
             return
@@ -194,84 +187,6 @@ class Planner:
             return True
         return entry.mtime_ns < record.mtime_ns and not times_equal(entry.mtime_ns, record.mtime_ns, self._policy)
 
-    def _not_copied(self, entry: Entry) -> str:
-        if entry.kind is Kind.OTHER:
-            return "a socket, fifo or device"
-        if entry.kind is Kind.LINK and self._policy.links is Links.SKIP:
-            return "a link; links are skipped here"
-        if entry.offline:
-            return "lies offline or in the cloud; reading it would recall it"
-        if PARTIAL.match(entry.name):
-            return "has the name of a partial file of this program"
-        return ""
-
-    def _excluded(self, entry: Entry, path: str) -> str:
-        policy = self._policy
-        if self._exclude and self._exclude(path):
-            return "named"
-        if policy.max_size_bytes is not None and entry.size_bytes > policy.max_size_bytes:
-            return "large"
-        if policy.min_size_bytes is not None and entry.size_bytes < policy.min_size_bytes:
-            return "small"
-        return ""
-
 
 def _verb(entry: Entry) -> Verb:
     return Verb.LINK if entry.kind is Kind.LINK else Verb.COPY
-
-
-def exclusion_test(policy: Policy) -> Callable[[str], bool]:
-    """Tells whether the patterns of a policy keep a relative path out of the copy, by itself or by a folder above."""
-    include, exclude = _matcher(policy.include_files, False), _matcher(policy.exclude_files, False)
-    exclude_folder = _matcher(policy.exclude_folders, False)
-
-    def left_out(path: str) -> bool:
-        if (include and not include(path)) or (exclude and exclude(path)):
-            return True
-        parts = path.split("/")[:-1]
-        above = ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-        if exclude_folder and any(exclude_folder(folder) for folder in above):
-            return True
-        return bool(parts) and (not policy.recurse or (policy.max_levels or len(parts) + 1) <= len(parts))
-
-    return left_out
-
-
-def leaves_files_out(policy: Policy) -> bool:
-    """True when a policy may keep files of the source out of the copy."""
-    return bool(
-        policy.include_files
-        or policy.exclude_files
-        or policy.exclude_folders
-        or not policy.recurse
-        or policy.max_levels is not None
-        or policy.skip_newer
-        or policy.skip_older
-        or policy.skip_changed
-        or policy.skip_lonely
-        or policy.max_size_bytes is not None
-        or policy.min_size_bytes is not None
-    )
-
-
-def _matcher(patterns: Sequence[str], fold_case: bool) -> Optional[Callable[[str], bool]]:
-    """One test for all patterns on a relative path; None where there are none (the usual case costs nothing)."""
-    if not patterns:
-        return None
-    flags = re.IGNORECASE if fold_case else 0
-    names: List[Pattern[str]] = []
-    paths: List[Pattern[str]] = []
-    for text in patterns:
-        pattern = text.replace("\\", "/")
-        if pattern == "*.*":  # robocopy's way to say all, dot or no dot
-            pattern = "*"
-        if "/" in pattern:
-            paths.append(re.compile(fnmatch.translate(pattern.strip("/")), flags))
-        else:
-            names.append(re.compile(fnmatch.translate(pattern), flags))
-
-    def matches(path: str) -> bool:
-        name = path.rpartition("/")[2]
-        return any(p.match(name) for p in names) or any(p.match(path) for p in paths)
-
-    return matches

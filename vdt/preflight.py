@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
-from typing import Callable, List, Tuple, TypeVar
+from typing import Callable, List, Sequence, Tuple, TypeVar
 
 from vdt import fs
 from vdt.errors import RefusedError
 from vdt.hashing import digest_views
+from vdt.model import Kind
 
 _TRIES = 3
 _PROBE_BYTES = 4096
@@ -46,6 +47,21 @@ def check_apart(source: str, destination: str) -> None:
             f"The source {source} lies inside the destination {destination}. "
             "Choose a destination that does not hold it."
         )
+
+
+def check_source(path: str) -> fs.Volume:
+    """The file system of a source folder.
+
+    Raises:
+        RefusedError: it is not there, no folder, or cannot be looked at.
+    """
+    try:
+        found = fs.opened(path)
+        if found.kind is Kind.FOLDER:
+            return fs.volume(path)
+    except OSError as error:
+        raise RefusedError(f"The source {path} cannot be read: {fs.explain(error)[1]}.") from error
+    raise RefusedError(f"The source {path} is not a folder. Give the folder that holds it.")
 
 
 def probe(path: str) -> Destination:
@@ -130,6 +146,15 @@ def probe(path: str) -> Destination:
     if not volume.cold_reads:
         notes.append(f"{path}: {volume.why_not_cold}; files are recorded as read back, no more.")
     return Destination(volume, fold_case, step_ns, tuple(notes))
+
+
+def remove_empty(folders: Sequence[str]) -> None:
+    """Take back folders that `make_missing` made, where they are still empty."""
+    for folder in reversed(folders):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return
 
 
 def unprobed(path: str) -> Destination:

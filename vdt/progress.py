@@ -23,6 +23,7 @@ class Progress(Protocol):
 
     def begin(self, title: str, total: Optional[Count]) -> None: ...
     def phase(self, text: str) -> None: ...
+    def found(self, files: int, size_bytes: int) -> None: ...
     def moved(self, count: int) -> None: ...
     def done(self, files: int) -> None: ...
     def say(self, line: str) -> None: ...
@@ -34,6 +35,7 @@ class Silent:
 
     def begin(self, title: str, total: Optional[Count]) -> None: ...
     def phase(self, text: str) -> None: ...
+    def found(self, files: int, size_bytes: int) -> None: ...
     def moved(self, count: int) -> None: ...
     def done(self, files: int) -> None: ...
     def say(self, line: str) -> None: ...
@@ -92,25 +94,28 @@ class Console:
         self._lines_wanted = mode != "off"
         self._lock = threading.Lock()
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._bytes = self._files = 0
+        self._bytes = self._files = self._found_bytes = self._found_files = 0
         self._title = self._phase = ""
         self._total: Optional[Count] = None
-        self._began = time.monotonic()
         self._generation = 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="vdt-progress", daemon=True)
         self._thread.start()
 
     def begin(self, title: str, total: Optional[Count]) -> None:
-        """Start the bar of a tree; `total` is None where nothing was counted."""
+        """Start the bar of a tree; `total` is None where nothing was counted: then it grows by what is `found`."""
         with self._lock:
             self._title, self._total, self._phase = title, total, "copying"
-            self._bytes = self._files = 0
-            self._began = time.monotonic()
+            self._bytes = self._files = self._found_bytes = self._found_files = 0
             self._generation += 1
 
     def phase(self, text: str) -> None:
         self._phase = text
+
+    def found(self, files: int, size_bytes: int) -> None:
+        with self._lock:
+            self._found_files += files
+            self._found_bytes += size_bytes
 
     def moved(self, count: int) -> None:
         with self._lock:
@@ -140,13 +145,15 @@ class Console:
                 ending = self._end.wait(_DRAW_S)
                 with self._lock:
                     now = (time.monotonic(), self._files, self._bytes)
-                    title, total, phase, current = self._title, self._total, self._phase, self._generation
+                    title, phase, current = self._title, self._phase, self._generation
+                    counted = self._total is not None
+                    total = self._total or Count(self._found_files, 0, self._found_bytes)
                 if current != generation:
                     if bar is not None:
                         bar.close()
                     bar, generation, eta = None, current, Eta()
                     last = (now[0], 0, 0)
-                    if self._bar_wanted and total is not None:
+                    if self._bar_wanted:
                         from tqdm import tqdm  # 55 ms; only where a bar is drawn
 
                         bar = tqdm(
@@ -163,15 +170,15 @@ class Console:
                     eta.add(now[0] - last[0], now[1] - last[1], now[2] - last[2])
                     last = now
                 self._print_lines(bar)
-                if bar is not None and total is not None:
+                if bar is not None:
                     left = eta.remaining_s(max(0, total.files - now[1]), max(0, total.size_bytes - now[2]))
-                    bar.n = min(now[2], total.size_bytes)
+                    bar.total, bar.n = max(1, total.size_bytes), min(now[2], total.size_bytes)
                     bar.set_postfix_str(f"{now[1]}/{total.files} files, {phase}, {_left(left)}", refresh=False)
                     bar.refresh()
                 elif self._lines_wanted and generation and now[0] >= next_line:
                     next_line = now[0] + _LINE_S
-                    of = f" of {total.files}" if total else ""
-                    left = eta.remaining_s(total.files - now[1], total.size_bytes - now[2]) if total else None
+                    of = f" of {total.files}" if counted else ""
+                    left = eta.remaining_s(max(0, total.files - now[1]), max(0, total.size_bytes - now[2]))
                     self._write(f"{title}: {now[1]}{of} files, {now[2] / 2**30:.2f} GB, {phase}, {_left(left)}")
                 if ending:
                     break

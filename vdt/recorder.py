@@ -108,6 +108,10 @@ class Recorder:
         prefix = plan.folder + "/" if plan.folder else ""
         place = fs.full_path(self._destination, plan.folder)
         self.tally.plan(plan, prefix)
+        if self._before is None:
+            files = [skipped.entry.size_bytes for skipped in plan.skipped]
+            files += [action.source.size_bytes for action in plan.actions]
+            self._out.progress.found(len(files), sum(files))
         for entry in plan.extra_folders:
             log.write(layout.extra_folder(fs.full_path(place, entry.name)))
         for entry in plan.extra_files:

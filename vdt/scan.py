@@ -9,7 +9,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.errors import StoppedError
-from vdt.model import Entry, Kind, Links, join
+from vdt.model import Entry, Kind, Links, Problem, join
 from vdt.plan import FolderPlan, Pair, Planner
 from vdt.snapshot import Snapshot
 
@@ -23,7 +23,7 @@ class Scanned(NamedTuple):
     """One folder of the walk. `error` is set where the source folder could not be listed; `plan` is None then."""
 
     folder: str
-    entry: Optional[Entry]  # the source folder itself; None for the root
+    entry: Optional[Entry]  # the source folder itself; None for a root that cannot be looked at
     plan: Optional[FolderPlan]
     error: Optional[OSError] = None
     side: str = ""  # "Source" or "Destination": which listing failed
@@ -46,7 +46,11 @@ def walk(
         state_name: our own state folder at the destination's root, where it has to lie there; never seen as an extra.
         lister: lists a folder by full path; it retries what may heal. Raises OSError.
     """
-    stack: List[Tuple[str, Optional[Entry], bool, Tuple[Tuple[int, int], ...]]] = [("", None, dest_exists, ())]
+    try:
+        root: Optional[Entry] = fs.opened(source)
+    except OSError:
+        root = None
+    stack: List[Tuple[str, Optional[Entry], bool, Tuple[Tuple[int, int], ...]]] = [("", root, dest_exists, ())]
     while stack:
         folder, entry, there, above = stack.pop()
         place = fs.full_path(source, folder)
@@ -71,7 +75,7 @@ def walk(
                 continue
         if present is not None and not folder:
             present = [item for item in present if item.name not in ROOT_FOLDERS_LEFT_OUT and item.name != state_name]
-        plan = planner.plan(Pair(folder, listing, present), folder.count("/") + 2 if folder else 1)
+        plan = planner.plan(Pair(folder, listing, present))
         yield Scanned(folder, entry, plan, None, "", tuple(broken))
         for child, exists in reversed(plan.descend):
             stack.append((join(folder, child.name), child, exists, above))
@@ -100,16 +104,18 @@ def _follow(
 
 
 def take_snapshot(
-    root: str, lister: Lister, *, links: Links, ignore: Callable[[str], bool], stop: Callable[[], object]
+    root: str, lister: Lister, *, links: Links, ignore: Callable[[str, Entry], bool], stop: Callable[[], object]
 ) -> Snapshot:
     """List a whole tree, as the counts before and after need it.
 
     Args:
-        ignore: names that are left out wherever they stand (our own partials at the destination).
+        ignore: tells the names that are left out, by relative path and entry (our own partials, what is not copied).
         stop: asked before each folder.
 
+    A folder that cannot be listed is named in the snapshot's `unreadable` and counts as empty.
+
     Raises:
-        OSError: a folder could not be listed; a count that misses a folder would be no count.
+        OSError: the root itself cannot be listed.
         StoppedError: `stop` said so.
     """
     snapshot = Snapshot()
@@ -119,7 +125,13 @@ def take_snapshot(
         if stop():
             raise StoppedError("Stopped while the files were counted; nothing was changed.")
         place = fs.full_path(root, folder)
-        listing = [item for item in lister(place) if not ignore(item.name)]
+        try:
+            listing = [item for item in lister(place) if not ignore(join(folder, item.name), item)]
+        except OSError as error:
+            if not folder:
+                raise
+            snapshot.unreadable.append(Problem(folder, fs.explain(error)[1]))
+            listing = []
         if not folder:
             listing = [item for item in listing if item.name not in ROOT_FOLDERS_LEFT_OUT]
         listing.sort()

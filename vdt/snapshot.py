@@ -7,25 +7,27 @@ the source can be held against the first.
 from __future__ import annotations
 
 from array import array
-from typing import Dict, Iterable, Iterator, Tuple
+from typing import Dict, Iterable, Iterator, List, Tuple
 
-from vdt.model import Count, Entry, Kind
+from vdt.model import Count, Entry, Kind, Problem
 
 
 class Snapshot:
-    """Files of a tree by folder. Links count as files without bytes, as a walk of the tree counts them."""
+    """Files of a tree by folder. Links count as files without bytes, as a walk of the tree counts them; sockets, fifos
+    and devices are no files."""
 
     def __init__(self) -> None:
         self._folders: Dict[str, Tuple[str, array[int]]] = {}
         self._files = 0
         self._bytes = 0
+        self.unreadable: List[Problem] = []
 
     def add(self, folder: str, entries: Iterable[Entry]) -> None:
         """Take the listing of one folder; its sub-folders are added by calls of their own."""
         names = []
         numbers = array("q")
         for entry in entries:
-            if entry.kind is Kind.FOLDER:
+            if entry.kind is Kind.FOLDER or entry.kind is Kind.OTHER:
                 continue
             names.append(entry.name)
             size = entry.size_bytes if entry.kind is Kind.FILE else 0

@@ -64,6 +64,7 @@ class TreeJob:
     source: str
     destination: str
     target: Destination  # what the probe found
+    source_volume: fs.Volume
     policy: Policy = Policy()
     verify: Verify = Verify.COLD
     existing: Existing = Existing.PROVE
@@ -132,7 +133,7 @@ class _Transfer:
                 destination=job.destination,
                 policy=job.policy,
                 verify=job.verify,
-                source_volume=fs.volume(job.source),
+                source_volume=job.source_volume,
                 destination_volume=job.target.volume,
                 token=job.token,
                 stop=stop,
@@ -276,7 +277,8 @@ class _Transfer:
                 plan.descend.clear()
                 return
         recorder.tally.folder(created=created)
-        self._folders.append((item.folder, item.entry or fs.opened(job.source)))
+        if item.entry is not None:
+            self._folders.append((item.folder, item.entry))
         if job.policy.hide_extras:
             plan.extra_files.clear()
             plan.extra_folders.clear()

@@ -6,7 +6,7 @@ Writes what `robocopy/log.py` and `robocopy/summary.py` compose; holds no layout
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, List, Optional, Protocol
+from typing import BinaryIO, Callable, List, Optional, Protocol
 
 from vdt import fs
 from vdt.errors import LostOutputError
@@ -26,6 +26,17 @@ class NoLog:
     def write(self, text: str) -> None: ...
 
     def close(self) -> None: ...
+
+
+class Listing:
+    """The log of a dry run, said line by line instead of kept."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def write(self, text: str) -> None:
+        if text:
+            self._say(text.rstrip("\r\n").replace("\r\n", "\n"))
 
 
 class TreeLog:

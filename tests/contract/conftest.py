@@ -167,6 +167,7 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
 WARM = """
 import json, os, sys
 import vdt.cli.drop_in, vdt.cli.main, smtplib, tqdm
+print("ready", flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
@@ -196,6 +197,8 @@ class Warm:
 
     def __init__(self) -> None:
         self.server = subprocess.Popen([sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.server.stdout
+        self.ready = self.server.stdout.readline() == b"ready\n"
 
     def run(self, module: str, args: list[str], world: World, timeout_s: float) -> Result:
         assert self.server.stdin and self.server.stdout
@@ -219,12 +222,14 @@ class Warm:
 
 @pytest.fixture(scope="session", autouse=True)
 def warm(compiled_once: None) -> Iterator[None]:
-    if hasattr(os, "fork"):
-        World.warm = Warm()
+    if not hasattr(os, "fork"):
+        yield
+        return
+    made = Warm()
+    World.warm = made if made.ready else None
     yield
-    if World.warm:
-        World.warm.close()
-        World.warm = None
+    World.warm = None
+    made.close()
 
 
 class World:
@@ -245,9 +250,7 @@ class World:
         self.env.update(XDG_STATE_HOME=str(self.state), HOME=str(root / "home"), COLUMNS="120")
         self.configure()
 
-    def make_run(
-        self, run_id: str = RUN_ID, analysis: Path | None = None, large_bytes: int = LARGE_BYTES
-    ) -> None:
+    def make_run(self, run_id: str = RUN_ID, analysis: Path | None = None, large_bytes: int = LARGE_BYTES) -> None:
         for number, folder in enumerate(TREES.values()):
             fill((analysis or self.analysis) / folder / run_id, number, large_bytes)
 

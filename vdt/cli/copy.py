@@ -21,6 +21,7 @@ from vdt.recorder import FileSink, no_sink
 from vdt.report import tree_object, verdict_words
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
+from vdt.treelog import Listing, NoLog
 from vdt.version import __version__
 
 _EPILOG = """\
@@ -115,7 +116,15 @@ def command(arguments: List[str]) -> int:
         stack.callback(progress.end)
         sink = _line_sink(options.jsonl, stack)
         try:
-            result = copy_tree(request, stop=stop, progress=progress, meter=bucket, say=progress.say, each_file=sink)
+            result = copy_tree(
+                request,
+                stop=stop,
+                progress=progress,
+                meter=bucket,
+                say=progress.say,
+                each_file=sink,
+                listing=NoLog() if options.quiet else Listing(say),
+            )
         except VdtError as refused:
             error = refused
     code = result.exit_code if result is not None else 16

@@ -9,7 +9,7 @@ import sys
 from typing import List, Optional, Sequence
 
 from vdt.bwlimit import parse_bwlimit
-from vdt.cli.terminal import Parser, guarded, say_on, stop_on_signals, verify_level, whole_number
+from vdt.cli.terminal import Parser, Printer, guarded, stop_on_signals, verify_level, whole_number
 from vdt.errors import UsageError
 from vdt.hashing import OTHER_DIGESTS
 from vdt.model import Existing
@@ -26,7 +26,7 @@ CONFIG_NAME = ".vizgen_config.toml"
 _EPILOG = """\
 examples:
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202
-  vizgen_data_transfer --disk --copy_type output 202310261058_VZGEN1_VMSC10202
+  vizgen_data_transfer 202310261058_VZGEN1_VMSC10202 --copy_type output --disk
   vizgen_data_transfer --ignore_python_counts raw_data:bytes -- 202310261058_VZGEN1_VMSC10202
 
 exit code: 0 every selected tree arrived and its checks passed; 8 and above not; 16 nothing could be done.
@@ -125,7 +125,10 @@ def command_text(arguments: Sequence[str]) -> str:
 
 def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
     if options.run_id is None:
-        raise UsageError("Give the run id, for example: vizgen_data_transfer 202310261058_VZGEN1_VMSC10202")
+        raise UsageError(
+            "Give the run id, for example: vizgen_data_transfer 202310261058_VZGEN1_VMSC10202. "
+            "Behind an option that takes several values, put -- before it."
+        )
     if options.bwlimit:
         parse_bwlimit(options.bwlimit)
     return Request(
@@ -179,12 +182,13 @@ def command(arguments: List[str]) -> int:
     out = sys.stderr if options.json == "-" else sys.stdout
     stop = StopFlag()
     progress = Console(sys.stderr)
-    say = say_on(out)
+    printer = Printer(out)
     stop_on_signals(stop, progress.say)
     try:
-        return run(request, Surroundings(stop, progress, say, sys.stdout)).exit_code
+        return run(request, Surroundings(stop, progress, printer, sys.stdout)).exit_code
     finally:
         progress.end()
+        printer.close()
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import signal
 import sys
+import threading
 from typing import IO, Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 from vdt import fs
@@ -84,18 +86,46 @@ def verify_level(text: str) -> Verify:
         raise argparse.ArgumentTypeError(f"'{text}' is no verification level; choose from {levels}") from None
 
 
+_lost_output: List[str] = []  # why a line could not be printed; asked once, when the command ends
+
+
 def say_on(stream: IO[str]) -> Callable[[str], None]:
-    """Print lines on a stream, whatever its encoding; a stream that went away is forgotten."""
+    """Print lines on a stream, whatever its encoding. A stream that went away stops nothing; it costs the exit code."""
 
     def say(line: str) -> None:
         encoding = getattr(stream, "encoding", None) or "ascii"
         try:
             stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             stream.flush()
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError) as error:
+            _lost_output.append(str(error))
 
     return say
+
+
+class Printer:
+    """Prints lines in a thread of its own: nothing that copies waits for a console that takes no text."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._say = say_on(stream)
+        self._lines: queue.SimpleQueue[Optional[str]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._print, name="vdt-printer", daemon=True)
+        self._thread.start()
+
+    def __call__(self, line: str) -> None:
+        self._lines.put(line)
+
+    def close(self, within_s: float = 5.0) -> None:
+        """Print what waits; a console that is held (a click into a Windows console) is not waited for longer."""
+        self._lines.put(None)
+        self._thread.join(timeout=within_s)
+
+    def _print(self) -> None:
+        while True:
+            line = self._lines.get()
+            if line is None:
+                return
+            self._say(line)
 
 
 def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
@@ -119,16 +149,38 @@ def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
 def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]], *, debug: bool) -> int:
     """Run a command; whatever happens ends in a plain sentence and an exit code, never in a traceback."""
     say = say_on(sys.stderr)
+    _lost_output.clear()
+    code = _guarded(main, list(sys.argv[1:] if arguments is None else arguments), say, debug=debug)
     try:
-        return main(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _lost_output.append(str(error))
+    if _lost_output:
+        _forget_stdout()
+        say(f"What was to be printed is lost: {_lost_output[0]}.")
+        return FATAL
+    return code
+
+
+def _forget_stdout() -> None:
+    """Give the interpreter another standard output, so that it does not fail on what is left in the broken one."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+
+
+def _guarded(main: Callable[[List[str]], int], arguments: List[str], say: Callable[[str], None], *, debug: bool) -> int:
+    try:
+        return main(arguments)
     except VdtError as error:
         say("\n".join(printable(line) for line in str(error).split("\n")))
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted.")
         return 8
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")
+    except BrokenPipeError as error:
+        _lost_output.append(str(error))
         return FATAL
     except Exception as error:
         if debug:

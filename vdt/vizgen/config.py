@@ -1,37 +1,31 @@
-"""The configuration file: read once, checked as a whole, every fault of it reported together.
+"""The configuration: which keys there are, what their values may be, and what they mean for one system and source.
 
-It reads one file and touches nothing else: no folder, no drive and no server named in it is looked at. Paths are
-judged by their spelling alone, for the system that `windows` names, so both systems are tested anywhere.
+`toml_table` reads the file; here its values are checked as a whole, every fault of them reported together. Nothing is
+touched: no folder, no drive and no server named in the file is looked at. Paths are judged by their spelling alone,
+for the system that `windows` names, so both systems are tested anywhere.
 No value of `[vdt]` that could be a password is ever repeated in a message.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import sys
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from vdt.bwlimit import parse_bwlimit
 from vdt.errors import ConfigError, UsageError
 from vdt.model import Existing, Verify
-from vdt.options import LONGEST_WAIT_S, MOST_RETRIES, ParsedOptions
+from vdt.options import MOST_RETRIES, ParsedOptions
 from vdt.printable import printable
 from vdt.robocopy.options import parse_option_string
 from vdt.rsync_options import parse_rsync_options
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from vdt.vizgen.toml_table import Checker, Table, read_toml, unknown_keys
 
 DEFAULT_ROBOCOPY = "/Z /E /J"
 DEFAULT_RSYNC = "-av"
 DEFAULT_ROBOCOPY_LIST = "/L /E /BYTES /V /NP /FP"
 DEFAULT_PORTS = {"none": 25, "starttls": 587, "ssl": 465}
-LARGEST_FILE_BYTES = 1 << 20  # a configuration is a few KB; whatever is larger is another file
 
 _PATH_KEYS = (
     "analysis_drive_pc",
@@ -77,10 +71,6 @@ _PLACEHOLDERS = frozenset(
         "first.user@example_account.ac.uk",
         "second.user@example_account.ac.uk",
     }
-)
-_BACKSLASH_HINT = (
-    "A backslash in double quotes begins a special character: write the path in single quotes, 'Z:\\data', "
-    'or with two backslashes, "Z:\\\\data".'
 )
 _ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
 
@@ -141,72 +131,7 @@ def load_config(
         ConfigError: with every fault that was found.
     """
     shown = printable(os.fspath(path))
-    return read_config(
-        _parse(_read(path, shown), shown), shown, windows=windows, disk=disk, debug=debug, need_mail=need_mail
-    )
-
-
-def _read(path: Union[str, os.PathLike[str]], shown: str) -> str:
-    """The text of the file, or a sentence why there is none."""
-    try:
-        if os.path.isdir(path):
-            raise ConfigError(shown, [f"{shown} is a folder. Name the file in it with --vizgen_config."])
-        with open(path, "rb") as stream:
-            data = stream.read(LARGEST_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(
-            shown,
-            [
-                f"There is no file {shown}. Name another one with --vizgen_config, or let --init_config "
-                "write a commented template to begin with."
-            ],
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(shown, [f"{shown} cannot be read: {reason}."]) from error
-    if len(data) > LARGEST_FILE_BYTES:
-        raise ConfigError(shown, [f"{shown} is larger than 1 MiB, so it is no configuration file."])
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
-        raise ConfigError(
-            shown, ["The file is UTF-16 or no text at all. Save it as UTF-8 (in Notepad: Save as, Encoding: UTF-8)."]
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            shown,
-            [f"Line {line} is not UTF-8. Save the file as UTF-8 (in Notepad: Save as, Encoding: UTF-8)."],
-        ) from None
-
-
-def _parse(text: str, shown: str) -> Dict[str, Any]:
-    try:
-        data: Dict[str, Any] = tomllib.loads(text)
-        return data
-    except RecursionError:
-        raise ConfigError(shown, ["The file is nested too deeply to be a configuration."]) from None
-    except ValueError as error:  # TOMLDecodeError, and numbers too long for int()
-        raise ConfigError(shown, [_toml_fault(text, str(error))]) from None
-
-
-def _toml_fault(text: str, message: str) -> str:
-    """One sentence with the line, and the remedy for the usual mistakes."""
-    match = re.search(r"\(at line (\d+), column (\d+)\)", message)
-    if not match:
-        return f"The file is not valid TOML: {printable(message)}."
-    number, column = int(match[1]), int(match[2])
-    lines = text.replace("\r\n", "\n").split("\n")
-    line = lines[number - 1] if number <= len(lines) else ""
-    reason = printable(message[: match.start()].strip())
-    fault = f"Line {number} is not valid TOML (column {column}): {reason}."
-    if re.search(r"\"[^\"]*\\", line):
-        return f"{fault} {_BACKSLASH_HINT}"
-    if re.search("[\u2018\u2019\u201c\u201d\u201e]", line):
-        return f"{fault} The line has typographic quotation marks; write plain ones."
-    if reason.lower().startswith("invalid value"):
-        return f'{fault} Words and paths stand in quotes, for example robocopy_check = "on".'
-    return fault
+    return read_config(read_toml(path, shown), shown, windows=windows, disk=disk, debug=debug, need_mail=need_mail)
 
 
 def read_config(
@@ -219,9 +144,9 @@ def read_config(
     need_mail: bool = True,
 ) -> Config:
     """Check what a TOML file held. Pure; `load_config` says what the arguments mean and what is raised."""
-    checker = _Checker(windows)
-    top = _Table(data, "", checker)
-    checker.report_unknown(data)
+    checker = Checker(windows)
+    top = Table(data, "", checker)
+    _report_unknown(data, checker)
     fields: Dict[str, Any] = {}
     fields.update(_paths(top, checker, disk=disk, debug=debug))
     fields.update(_options(top, checker))
@@ -235,171 +160,30 @@ def read_config(
     return Config(path=shown, warnings=tuple(dict.fromkeys(checker.warnings)), **fields)
 
 
-@dataclass
-class _Checker:
-    """Gathers what is wrong."""
-
-    windows: bool
-    faults: List[str] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
-
-    def report_unknown(self, data: Mapping[str, Any]) -> None:
-        """Unknown keys: a fault in [vdt], where a setting that is not read could change what is proven."""
-        for key, suggestion in _unknown(data, _TOP_KEYS):
-            place = " It belongs into the table [vdt]." if key in _VDT_KEYS else suggestion
-            self.warnings.append(f"The key {printable(key)} is unknown and not read.{place}")
-        tool = data.get("tool")
-        options = tool.get("options") if isinstance(tool, dict) else None
-        for name, table, known in (
-            ("production", data.get("production"), ("addressees",)),
-            ("development", data.get("development"), ("addressees",)),
-            ("tool", tool, ("options",)),
-            ("tool.options", options, _OPTION_KEYS),
-            ("vdt", data.get("vdt"), _VDT_KEYS),
-        ):
-            for key, suggestion in _unknown(table if isinstance(table, dict) else {}, known):
-                place = " It belongs above the first [table] of the file." if key in _TOP_KEYS else suggestion
-                sentence = f"The key {printable(key)} in the table [{name}] is unknown"
-                if name == "vdt":
-                    self.faults.append(f"{sentence}.{place}")
-                else:
-                    self.warnings.append(f"{sentence} and not read.{place}")
-
-    def absolute(self, key: str, path: str) -> str:
-        """`path` as it is used; a fault where it is not absolute on the system in question."""
-        if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
-            self.faults.append(f"{key} = '{printable(path)}' holds a control character. {_BACKSLASH_HINT}")
-            return path
-        if not self.windows:
-            if not path.startswith("/"):
-                self.faults.append(f"{key} = '{printable(path)}' is not a full path. Write one that begins with /.")
-            return path
-        if re.fullmatch("[A-Za-z]:", path):
-            return path + "\\"
-        if not re.match(r"[A-Za-z]:[\\/]|[\\/]{2}[^\\/]+[\\/]+[^\\/]", path):
-            self.faults.append(
-                f"{key} = '{printable(path)}' is not a full path. Write one with its drive, like 'Z:\\data', "
-                "or a share, like '\\\\server\\share' (in single quotes)."
-            )
-        return path
-
-
-def _unknown(table: Mapping[str, Any], known: Tuple[str, ...]) -> List[Tuple[str, str]]:
-    """Unknown keys, each with a blank and the nearest known one, or with nothing."""
-    found = []
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key[:80].lower(), known, 1, 0.6)
-            found.append((key, f" Did you mean {near[0]}?" if near else ""))
-    return found
-
-
-class _Table:
-    """One table of the file; reading a value of the wrong type is a fault and gives None."""
-
-    def __init__(self, data: Mapping[str, Any], name: str, checker: _Checker) -> None:
-        self._data = data
-        self._name = name
-        self._checker = checker
-
-    def label(self, key: str) -> str:
-        """How a message names this key."""
-        return f"[{self._name}] {key}" if self._name else key
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._data
-
-    def missing(self, key: str) -> bool:
-        """True where the key is not there or an empty text; not where its type is wrong, which is reported."""
-        value = self._data.get(key, "")
-        return isinstance(value, str) and not value.strip()
-
-    def fault(self, key: str, sentence: str) -> None:
-        """Report what is wrong with a value."""
-        self._checker.faults.append(f"{self.label(key)} {sentence}")
-
-    def table(self, key: str) -> _Table:
-        """The table below this key; an empty one where there is none."""
-        name = f"{self._name}.{key}" if self._name else key
-        value = self._data.get(key, {})
-        if not isinstance(value, dict):
-            self.fault(key, f"is {_kind(value)}, but it has to be a table: [{name}].")
-            value = {}
-        return _Table(value, name, self._checker)
-
-    def text(self, key: str) -> Optional[str]:
-        """A text; None where it is missing, empty, or none."""
-        value = self._data.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            self.fault(key, f"is {_kind(value)}, but it has to be a text in quotes.")
-            return None
-        return value if value.strip() else None
-
-    def choice(self, key: str, allowed: Tuple[str, ...]) -> Optional[str]:
-        """One of some words, in any case."""
-        value = self.text(key)
-        if value is None:
-            return None
-        word = value.strip().lower()
-        if word in allowed:
-            return word
-        self.fault(key, f"is '{printable(value)}', but it has to be one of: {', '.join(allowed)}.")
-        return None
-
-    def whole(self, key: str, lowest: int, highest: int) -> Optional[int]:
-        """A whole number; true and false are none."""
-        value = self._data.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.fault(key, f"is {_kind(value)}, but it has to be a whole number without quotes.")
-            return None
-        if lowest <= value <= highest:
-            return value
-        self.fault(key, f"is out of range; it has to be a whole number from {lowest} to {highest}.")
-        return None
-
-    def seconds(self, key: str) -> Optional[float]:
-        """A number of seconds that can be waited."""
-        value = self._data.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.fault(key, f"is {_kind(value)}, but it has to be a number of seconds without quotes.")
-            return None
-        if 0 <= value <= LONGEST_WAIT_S:  # not so for nan
-            return float(value)
-        self.fault(key, f"is out of range; it has to be a number of seconds from 0 to {LONGEST_WAIT_S:.0f}.")
-        return None
-
-    def texts(self, key: str) -> Tuple[str, ...]:
-        """A list of texts without the empty ones, each once."""
-        value = self._data.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            kind = "a list with something else in it" if isinstance(value, list) else _kind(value)
-            self.fault(key, f'is {kind}, but it has to be a list of texts: ["first@place.org", "second@place.org"].')
-            return ()
-        return tuple(dict.fromkeys(item.strip(" ") for item in value if item.strip()))
-
-
-def _kind(value: object) -> str:
-    """What a TOML value is, in plain words. bool stands before int, which it is a kind of."""
-    for kind, words in (
-        (bool, "true or false"),
-        (int, "a whole number"),
-        (float, "a number"),
-        (str, "a text"),
-        (list, "a list"),
-        (dict, "a table"),
+def _report_unknown(data: Mapping[str, Any], checker: Checker) -> None:
+    """Unknown keys: a fault in [vdt], where a setting that is not read could change what is proven."""
+    for key, suggestion in unknown_keys(data, _TOP_KEYS):
+        place = " It belongs into the table [vdt]." if key in _VDT_KEYS else suggestion
+        checker.warnings.append(f"The key {printable(key)} is unknown and not read.{place}")
+    tool = data.get("tool")
+    options = tool.get("options") if isinstance(tool, dict) else None
+    for name, table, known in (
+        ("production", data.get("production"), ("addressees",)),
+        ("development", data.get("development"), ("addressees",)),
+        ("tool", tool, ("options",)),
+        ("tool.options", options, _OPTION_KEYS),
+        ("vdt", data.get("vdt"), _VDT_KEYS),
     ):
-        if isinstance(value, kind):
-            return words
-    return "a date or time"
+        for key, suggestion in unknown_keys(table if isinstance(table, dict) else {}, known):
+            place = " It belongs above the first [table] of the file." if key in _TOP_KEYS else suggestion
+            sentence = f"The key {printable(key)} in the table [{name}] is unknown"
+            if name == "vdt":
+                checker.faults.append(f"{sentence}.{place}")
+            else:
+                checker.warnings.append(f"{sentence} and not read.{place}")
 
 
-def _paths(top: _Table, checker: _Checker, *, disk: bool, debug: bool) -> Dict[str, Any]:
+def _paths(top: Table, checker: Checker, *, disk: bool, debug: bool) -> Dict[str, Any]:
     """Source, destination and logs for the system in question."""
     values = {key: top.text(key) for key in _PATH_KEYS}  # a wrong type is reported for every system
     system = "pc" if checker.windows else "nix"
@@ -434,7 +218,7 @@ def _paths(top: _Table, checker: _Checker, *, disk: bool, debug: bool) -> Dict[s
     }
 
 
-def _options(top: _Table, checker: _Checker) -> Dict[str, Any]:
+def _options(top: Table, checker: Checker) -> Dict[str, Any]:
     """The option string of this system; the other one is not even looked at."""
     table = top.table("tool").table("options")
     key = "robocopy" if checker.windows else "rsync"
@@ -455,7 +239,7 @@ def _options(top: _Table, checker: _Checker) -> Dict[str, Any]:
     return {"options": options, "robocopy_list": listing}
 
 
-def _settings(table: _Table, checker: _Checker) -> Dict[str, Any]:
+def _settings(table: Table, checker: Checker) -> Dict[str, Any]:
     """The table [vdt] without the part for the mail."""
     verify = table.choice("verify", tuple(level.value for level in Verify))
     existing = table.choice("existing", tuple(way.value for way in Existing))
@@ -479,7 +263,7 @@ def _settings(table: _Table, checker: _Checker) -> Dict[str, Any]:
     }
 
 
-def _mail_service(top: _Table, table: _Table, checker: _Checker, *, need_mail: bool) -> Dict[str, Any]:
+def _mail_service(top: Table, table: Table, checker: Checker, *, need_mail: bool) -> Dict[str, Any]:
     """Server, port, encryption and log-in."""
     server = top.text("smtp_server") if need_mail else None
     port = table.whole("smtp_port", 1, 65535)
@@ -512,7 +296,7 @@ def _mail_service(top: _Table, table: _Table, checker: _Checker, *, need_mail: b
     }
 
 
-def _server(server: str, port: Optional[int], top: _Table) -> Tuple[str, Optional[int]]:
+def _server(server: str, port: Optional[int], top: Table) -> Tuple[str, Optional[int]]:
     """Split `name:port`, which smtplib took from the files of 1.0.0."""
     name, colon, digits = server.partition(":")
     if colon and re.fullmatch("[0-9]{1,5}", digits) and 1 <= int(digits) <= 65535:
@@ -524,7 +308,7 @@ def _server(server: str, port: Optional[int], top: _Table) -> Tuple[str, Optiona
     return server, port
 
 
-def _mail_people(top: _Table, checker: _Checker, *, group: str) -> Dict[str, Any]:
+def _mail_people(top: Table, checker: Checker, *, group: str) -> Dict[str, Any]:
     """Sender and addressees."""
     sender = top.text("sender_email")
     if sender is not None:
@@ -548,7 +332,7 @@ def _mail_people(top: _Table, checker: _Checker, *, group: str) -> Dict[str, Any
     return {"sender": sender or "", "addressees": addressees}
 
 
-def _check_address(table: _Table, key: str, address: str) -> None:
+def _check_address(table: Table, key: str, address: str) -> None:
     """Lenient on purpose: a real domain may hold what the standard does not allow. Strict against header injection."""
     if not _ADDRESS.fullmatch(address) or not address.isprintable():
         table.fault(
@@ -558,6 +342,6 @@ def _check_address(table: _Table, key: str, address: str) -> None:
         )
 
 
-def _warn_placeholder(checker: _Checker, label: str, value: Optional[str]) -> None:
+def _warn_placeholder(checker: Checker, label: str, value: Optional[str]) -> None:
     if value is not None and value.lower() in _PLACEHOLDERS:
         checker.warnings.append(f"{label} is still the template's example '{value}': set it, or no mail arrives.")

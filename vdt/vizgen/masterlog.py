@@ -48,14 +48,20 @@ class MasterLog:
             self._path = ""  # no local state folder: the events go to the share alone, at the end
         self.logger.addHandler(self._handler)
 
-    def deliver(self, logs: str) -> str:
+    def deliver(self, logs: str, drive: str) -> str:
         """Append this run's events, and those that earlier runs could not deliver, to the master log.
+
+        Args:
+            logs: folder of the master log; made when it is missing.
+            drive: the Isilon drive; while it is not there nothing is made in its place.
 
         Returns:
             "" when all is there, else why not in plain words; the events then stay on this machine.
         """
         self.logger.removeHandler(self._handler)
         self._handler.close()
+        if not os.path.isdir(drive):
+            return f"The master log is kept in {self._state} until {drive} is there again."
         try:
             fs.make_folder(logs)
             with open(os.path.join(logs, NAME), "ab") as master:

@@ -2,8 +2,8 @@
 
 `send` knows nothing of what a mail says and touches no file. Rule 1: it raises nothing, as a mail that fails changes
 no verdict; the reason comes back as a sentence. Rule 2: no control character and no password in any sentence. Rule 3:
-what was asked to be encrypted is never sent otherwise. What is not promised: a server that took the mail and whose
-answer was lost may be given it a second time, under the same Message-ID.
+where encryption is asked for, neither mail nor password goes without. What is not promised: a server that took the
+mail and whose answer was lost gets it a second time, under the same Message-ID.
 """
 
 from __future__ import annotations

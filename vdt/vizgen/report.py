@@ -1,6 +1,6 @@
 """The end of a run as one value: what the mail, the JSON and the exit code are made from.
 
-Pure; `run.py` fills it, `mail.py` and `verdict` read it.
+Pure, and judges nothing; `run` fills it, `verdict` and `mail` read it. Names stand in it as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from vdt.model import Count, TreeResult
 from vdt.vizgen.layout import CopyType
 
 METRICS = ("files", "folders", "bytes", "gigabytes")
+COMPLETE_LOG = "Complete log file"  # as `vdt.robocopy.read` says it
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class TreeReport:
     destination: str
     before: Optional[Count] = None  # Python's count of the source, corrected for files that grew
     after: Optional[Count] = None  # Python's count of the destination
+    extras: Count = Count()  # of these, what only the destination holds; named in the log
     robocopy_before: Optional[Count] = None  # from robocopy /L, root folder included; None where it did not run
     robocopy_after: Optional[Count] = None
     ignored_python: FrozenSet[str] = frozenset()  # metrics of METRICS that the user chose to ignore
     ignored_robocopy: FrozenSet[str] = frozenset()
     result: Optional[TreeResult] = None  # None where the tree never began
     log: str = ""
-    log_status: str = ""  # "Complete log file", or what is wrong with it
+    log_status: str = ""  # COMPLETE_LOG, or what is wrong with it
     evidence_file: str = ""  # "" where this run proved nothing new
     manifest: str = ""
     error: str = ""  # the sentence, where the tree could not be done at all

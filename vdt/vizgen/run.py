@@ -21,33 +21,27 @@ from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
-from vdt.plan import leaves_files_out
-from vdt.preflight import check_apart, check_room, unprobed
+from vdt.preflight import check_apart, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
+from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.treelog import Listing
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.mail import (
-    MailText,
-    SmtpSettings,
-    build_message,
-    compose,
-    eml_name,
-    keep_somewhere,
-    resend_unsent,
-    send,
-)
+from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.masterlog import MasterLog
+from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import Settings, Tools, Tree
+from vdt.vizgen.unsent import eml_name, keep_somewhere, resend_unsent
 from vdt.vizgen.verdict import decide, process_exit_code
 
 DEFAULT_THREADS = 8
@@ -166,13 +160,9 @@ class _Run:
 
     def _transfer(self) -> None:
         request, config = self._request, self._config
-        paths = self._lay_out()
-        _check_drives(config, paths)
         mode = request.robocopy_check or config.robocopy_check or "auto"
         stop = self._around.stop
         crosscheck = CrossCheck(mode, config.robocopy_list, self._settings.threads, self._tell, stop)
-        if crosscheck.enabled:
-            _make_logs(config.logs)
         self._witness_notes = crosscheck.notes
         tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck)
         self._trees = [
@@ -183,11 +173,23 @@ class _Run:
                 request.ignore_python.get(item.copy_type, frozenset()),
                 request.ignore_robocopy.get(item.copy_type, frozenset()),
             )
-            for item in paths
+            for item in self._lay_out()
         ]
+        for tree in self._trees:
+            try:
+                _check_drives(config, tree.paths)
+            except RefusedError as error:
+                tree.refuse(error)
+                raise
+        if crosscheck.enabled:
+            _make_logs(config.logs)
         try:
             for tree in self._trees:
-                tree.prepare()
+                try:
+                    tree.prepare()
+                except RefusedError as error:
+                    tree.refuse(error)
+                    raise
             left = self._count()
             if not request.ignore_space:
                 check_room(self._trees[0].volume, left, config.isilon_drive)
@@ -230,7 +232,7 @@ class _Run:
         """List what a run would do. No probe, lock, log, mail or folder."""
         results = []
         for item in self._lay_out():
-            _check_drives(self._config, [item])
+            _check_drives(self._config, item)
             check_apart(item.source, item.destination)
             records, _ = load_records(item.evidence_folder)
             settings = self._settings
@@ -238,6 +240,7 @@ class _Run:
                 source=item.source,
                 destination=item.destination,
                 target=unprobed(item.destination),
+                source_volume=check_source(item.source),
                 policy=settings.policy,
                 verify=settings.verify,
                 existing=settings.existing,
@@ -246,7 +249,7 @@ class _Run:
                 records=records,
                 dry_run=True,
             )
-            result = transfer_tree(job, Reports(), self._around.stop)
+            result = transfer_tree(job, Reports(log=Listing(self._tell)), self._around.stop)
             results.append((item, result))
             self._tell(
                 f"{item.copy_type.value}: would copy {result.files.copied} files ({result.size_bytes.copied} bytes), "
@@ -301,7 +304,7 @@ class _Run:
         self._tell(_verdict_line(report.verdict))
         self._around.progress.end()
         if self._master is not None:
-            trouble = self._master.deliver(self._config.logs)
+            trouble = self._master.deliver(self._config.logs, self._config.isilon_drive)
             if trouble:
                 self._around.say(trouble)
         return Ended(report.exit_code, text)
@@ -325,7 +328,8 @@ class _Run:
                 self._tell(f"A mail of an earlier run was sent now: {path}")
             return
         try:
-            kept = keep_somewhere(message, eml_name(self._request.run_id, self._started), config.logs, fs.state_home())
+            logs = config.logs if os.path.isdir(config.isilon_drive) else fs.state_home()
+            kept = keep_somewhere(message, eml_name(self._request.run_id, self._started), logs, fs.state_home())
             self._tell(f"The mail could not be sent ({reason}). It is kept as {kept}; the next run tries again.")
         except OSError as error:
             self._tell(f"The mail could not be sent ({reason}) nor kept ({fs.explain(error)[1]}).", level="error")
@@ -378,21 +382,19 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _check_drives(config: Config, paths: List[TreePaths]) -> None:
-    """Every selected source and the Isilon drive must be there before anything is made.
+def _check_drives(config: Config, item: TreePaths) -> None:
+    """The source of a tree and the Isilon drive must be there before anything is made.
 
     Raises:
         RefusedError: one is missing; the sentence names it and the way on.
     """
-    for item in paths:
-        if os.path.isdir(item.source):
-            continue
+    if not os.path.isdir(config.analysis_drive):
+        raise RefusedError(
+            f"The source drive {config.analysis_drive} is not there. "
+            f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
+        )
+    if not os.path.isdir(item.source):
         kind = item.copy_type.value
-        if not os.path.isdir(config.analysis_drive):
-            raise RefusedError(
-                f"The source drive {config.analysis_drive} is not there. "
-                f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
-            )
         if os.path.lexists(item.source):
             raise RefusedError(f"The source of {kind}, {item.source}, is not a folder.")
         raise RefusedError(

@@ -12,21 +12,21 @@ from datetime import datetime
 from typing import Callable, FrozenSet, List, Optional, Tuple
 
 from vdt import fs, preflight
-from vdt.closing import bytes_left, changed_since
+from vdt.closing import bytes_left, changed_since, only_there
 from vdt.copyjob import Meter
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish, remove, set_aside
-from vdt.model import Count, Existing, Policy, TreeResult, Verify
-from vdt.plan import PARTIAL, exclusion_test
+from vdt.model import Count, Entry, Existing, Policy, TreeResult, Verify
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat
 from vdt.robocopy.read import decode, log_status
 from vdt.scan import take_snapshot
+from vdt.selection import PARTIAL, Selection
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
 from vdt.transfer import TreeJob, lister, transfer_tree
@@ -76,6 +76,7 @@ class Tree:
         self._settings, self._tools = settings, tools
         self._list = lister(settings.retry, tools.stop)
         self._created: List[str] = []
+        self._source_volume: Optional[fs.Volume] = None
         self._target: Optional[preflight.Destination] = None
         self._before: Optional[Snapshot] = None
         self.report = TreeReport(
@@ -91,17 +92,18 @@ class Tree:
 
     def prepare(self) -> None:
         """Check the paths, make the destination and probe it. Raises RefusedError; `undo` takes back what was made."""
+        self._source_volume = preflight.check_source(self.paths.source)
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
         self._target = preflight.probe(self.paths.destination)
 
     def undo(self) -> None:
         """Remove the folders that `prepare` made, where they are still empty."""
-        for folder in reversed(self._created):
-            try:
-                os.rmdir(folder)
-            except OSError:
-                return
+        preflight.remove_empty(self._created)
+
+    def refuse(self, error: VdtError) -> None:
+        """This tree cannot be done at all, and why."""
+        self.report = replace(self.report, error=str(error))
 
     def count(self) -> int:
         """Count the source; returns the bytes that the destination still lacks.
@@ -123,13 +125,10 @@ class Tree:
 
     def _snapshot(self, root: str) -> Snapshot:
         ours = root == self.paths.destination
+        left_out = _is_partial if ours else Selection(self._settings.policy).leaves_out
         try:
             return take_snapshot(
-                root,
-                self._list,
-                links=self._settings.policy.links,
-                ignore=lambda name: ours and PARTIAL.match(name) is not None,
-                stop=lambda: self._tools.stop,
+                root, self._list, links=self._settings.policy.links, ignore=left_out, stop=lambda: self._tools.stop
             )
         except OSError as error:
             where = getattr(error, "filename", None) or root
@@ -150,21 +149,21 @@ class Tree:
         try:
             lock.acquire()
         except VdtError as error:
-            self.report = replace(self.report, error=str(error))
+            self.refuse(error)
             return self.report
         try:
             self._locked(lock)
         except StoppedError:
             raise
         except VdtError as error:
-            self.report = replace(self.report, error=str(error))
+            self.refuse(error)
         finally:
             lock.release()
         return self.report
 
     def _locked(self, lock: TreeLock) -> None:
         paths, settings, tools = self.paths, self._settings, self._tools
-        assert self._target is not None and self._before is not None
+        assert self._target is not None and self._source_volume is not None and self._before is not None
         started = datetime.now().astimezone()
         records, notes = load_records(paths.evidence_folder)
         also_lines = SortedLines()
@@ -179,6 +178,7 @@ class Tree:
                 source=paths.source,
                 destination=paths.destination,
                 target=self._target,
+                source_volume=self._source_volume,
                 policy=settings.policy,
                 verify=settings.verify,
                 existing=settings.existing,
@@ -208,7 +208,7 @@ class Tree:
                 log.close()
                 evidence.close()
             tools.progress.phase("looking once more")
-            result, after = self._look_once_more(result)
+            result, after, extras = self._look_once_more(result)
             result = self._write_manifests(result, lines, also_lines, started)
         grown = sum(item.after_bytes - item.before_bytes for item in result.grew)
         before = self._before.count
@@ -216,6 +216,7 @@ class Tree:
             self.report,
             before=Count(before.files, before.folders, before.size_bytes + grown),
             after=after,
+            extras=extras,
             result=result,
             log_status=_log_status(paths.log, log_begins),
             evidence_file=evidence.path,
@@ -226,10 +227,10 @@ class Tree:
             witness = tools.crosscheck.count(paths.destination, paths.list_after)
             self.report = replace(self.report, robocopy_after=witness)
 
-    def _look_once_more(self, result: TreeResult) -> Tuple[TreeResult, Optional[Count]]:
+    def _look_once_more(self, result: TreeResult) -> Tuple[TreeResult, Optional[Count], Count]:
         """Count the destination and hold a last listing of the source against it."""
         if self._tools.stop:
-            return result, None
+            return result, None, Count()
         assert self._before is not None and self._target is not None
         after = self._snapshot(self.paths.destination)
         source = self._snapshot(self.paths.source)
@@ -242,10 +243,9 @@ class Tree:
             before=self._before,
             time_step_ns=max(self._target.time_step_ns, policy.modify_window_ns),
             times_kept=policy.keep_times,
-            left_out=exclusion_test(policy),
             known=known,
         )
-        return replace(result, changed_since=changed), after.count
+        return replace(result, changed_since=changed), after.count, only_there(source, after)
 
     def _write_manifests(
         self, result: TreeResult, lines: SortedLines, also_lines: SortedLines, started: datetime
@@ -267,7 +267,11 @@ class Tree:
             sha256 = publish(lines, written)
             if also:
                 publish(also_lines, f"{paths.destination}.incomplete.{also}")
-        return replace(result, manifest=written, manifest_sha256=sha256)
+        return replace(result, manifest=written, manifest_sha256=sha256, notes=(*result.notes, *lines.notes))
+
+
+def _is_partial(_path: str, entry: Entry) -> bool:
+    return PARTIAL.match(entry.name) is not None
 
 
 def _size(path: str) -> int:

@@ -3,8 +3,8 @@
 Rule 1: only a file that this program wrote is ever sent again: name, size and the mark of `build_message` say so, and
 no link is followed. Rule 2: no file is overwritten, and none is deleted before the server took its mail.
 Rule 3: `resend_unsent` raises nothing; `keep_unsent` does where a disk fails, and leaves no half file.
-What is not promised: two runs at once in one folder are kept apart by the rename alone, and a mail whose file could
-not be deleted after all goes out again, under the same Message-ID.
+What is not promised: a mail goes out twice, under the same Message-ID, where two runs send from one folder at the same
+moment, or where its file could be renamed but not deleted.
 """
 
 from __future__ import annotations

@@ -12,9 +12,7 @@ from typing import Iterator, Optional, Sequence, Tuple
 from vdt.model import Evidence, Problem, TreeResult
 from vdt.vizgen.counts import PYTHON, ROBOCOPY, CountCheck, check_counts
 from vdt.vizgen.layout import CopyType
-from vdt.vizgen.report import METRICS, RunReport, TreeReport, Verdict
-
-COMPLETE_LOG = "Complete log file"
+from vdt.vizgen.report import COMPLETE_LOG, METRICS, RunReport, TreeReport, Verdict
 
 FATAL = 16
 FAILURES = 8
@@ -85,7 +83,7 @@ def tree_passed(tree: TreeReport) -> bool:
 
 def python_check(tree: TreeReport) -> CountCheck:
     """Our own counts of source and destination, compared."""
-    return check_counts(PYTHON, tree.copy_type, tree.before, tree.after, tree.ignored_python)
+    return check_counts(PYTHON, tree.copy_type, tree.before, tree.after, tree.ignored_python, extras=tree.extras)
 
 
 def robocopy_check(tree: TreeReport) -> Optional[CountCheck]:

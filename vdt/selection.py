@@ -1,0 +1,103 @@
+"""Which names of the source are copied at all: the policy's patterns, levels and limits, and what is never copied. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Callable, List, Optional, Pattern, Sequence
+
+from vdt.model import Entry, Kind, Links, Policy
+
+PARTIAL = re.compile(r"\.vdt-[0-9a-f]{16}\.partial\Z")
+
+
+class Selection:
+    """The names that a policy selects. Compiles the patterns once."""
+
+    def __init__(self, policy: Policy, *, fold_case: bool = False) -> None:
+        self._policy = policy
+        self._include = _matcher(policy.include_files, fold_case)
+        self._exclude = _matcher(policy.exclude_files, fold_case)
+        self._exclude_folder = _matcher(policy.exclude_folders, fold_case)
+
+    def deep_enough(self, path: str) -> bool:
+        """True when a folder lies within the levels that are copied; "" is the root."""
+        policy, depth = self._policy, path.count("/") + 2
+        return not path or (policy.recurse and (policy.max_levels is None or depth <= policy.max_levels))
+
+    def folder_excluded(self, path: str) -> bool:
+        """True when a pattern keeps a folder out."""
+        return self._exclude_folder is not None and self._exclude_folder(path)
+
+    def included(self, path: str) -> bool:
+        """True when a file matches the file specs (no specs: every file does)."""
+        return self._include is None or self._include(path)
+
+    def never_copied(self, entry: Entry) -> str:
+        """Why a file is listed and not copied whatever the patterns say, in plain words; "" where it is copied."""
+        if entry.kind is Kind.FILE and not entry.offline:
+            return "has the name of a partial file of this program" if PARTIAL.match(entry.name) else ""
+        if entry.kind is Kind.OTHER:
+            return "a socket, fifo or device"
+        if entry.kind is Kind.LINK and self._policy.links is Links.SKIP:
+            return "a link; links are skipped here"
+        if entry.offline:
+            return "lies offline or in the cloud; reading it would recall it"
+        return ""
+
+    def excluded(self, entry: Entry, path: str) -> str:
+        """Robocopy's word for why a file is left out: "named", "large", "small"; "" where it is not."""
+        policy = self._policy
+        if self._exclude is not None and self._exclude(path):
+            return "named"
+        if policy.max_size_bytes is not None and entry.size_bytes > policy.max_size_bytes:
+            return "large"
+        if policy.min_size_bytes is not None and entry.size_bytes < policy.min_size_bytes:
+            return "small"
+        return ""
+
+    def leaves_out(self, path: str, entry: Entry) -> bool:
+        """True for a name that a count of what is to be copied must not count."""
+        if entry.kind is Kind.FOLDER:
+            return not self.deep_enough(path) or self.folder_excluded(path)
+        return not self.included(path) or bool(self.never_copied(entry) or self.excluded(entry, path))
+
+
+def leaves_files_out(policy: Policy) -> bool:
+    """True when a policy may keep files of the source out of the copy."""
+    return bool(
+        policy.include_files
+        or policy.exclude_files
+        or policy.exclude_folders
+        or not policy.recurse
+        or policy.max_levels is not None
+        or policy.skip_newer
+        or policy.skip_older
+        or policy.skip_changed
+        or policy.skip_lonely
+        or policy.max_size_bytes is not None
+        or policy.min_size_bytes is not None
+    )
+
+
+def _matcher(patterns: Sequence[str], fold_case: bool) -> Optional[Callable[[str], bool]]:
+    """One test for all patterns on a relative path; None where there are none (the usual case costs nothing)."""
+    if not patterns:
+        return None
+    flags = re.IGNORECASE if fold_case else 0
+    names: List[Pattern[str]] = []
+    paths: List[Pattern[str]] = []
+    for text in patterns:
+        pattern = text.replace("\\", "/")
+        if pattern == "*.*":  # robocopy's way to say all, dot or no dot
+            pattern = "*"
+        if "/" in pattern:
+            paths.append(re.compile(fnmatch.translate(pattern.strip("/")), flags))
+        else:
+            names.append(re.compile(fnmatch.translate(pattern), flags))
+
+    def matches(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(p.match(name) for p in names) or any(p.match(path) for p in paths)
+
+    return matches
