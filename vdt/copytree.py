@@ -70,7 +70,7 @@ def copy_tree(
             works on it; nothing was copied.
         LostOutputError: a report could not be written; what was copied stays.
     """
-    stop = stop or StopFlag()
+    stop = StopFlag() if stop is None else stop  # a flag that is not set is false
     reports = Reports(
         progress=progress or Silent(),
         each_file=each_file,

@@ -1,4 +1,4 @@
-"""Which names of the source are copied at all: the policy's patterns, levels and limits, and what is never copied. Pure."""
+"""Which names of the source are copied at all: patterns, levels and limits of the policy. Pure."""
 
 from __future__ import annotations
 
