@@ -54,6 +54,19 @@ def changed_since(
     return tuple(found)
 
 
+def first_difference(before: Snapshot, now: Snapshot) -> str:
+    """The first path that two listings of the same tree do not agree on, "" where they agree."""
+    for first, second in ((before, now), (now, before)):
+        for folder in first.folders():
+            if folder not in second:
+                return folder
+            there = second.folder(folder)
+            for name, state in first.folder(folder).items():
+                if there.get(name) != state:
+                    return join(folder, name)
+    return ""
+
+
 def only_there(source: Snapshot, dest: Snapshot) -> Count:
     """What the destination holds and the source does not: files, folders, bytes."""
     files = folders = size_bytes = 0

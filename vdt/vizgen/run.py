@@ -117,6 +117,8 @@ class _Run:
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
         self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        if config.share_wait_s is not None:
+            self._notes.append("share_wait_s has no effect yet: a share that goes away is retried like any error.")
         self._witness_notes: Sequence[str] = ()
         self._master: Optional[MasterLog] = None
         if not request.dry_run:
@@ -220,7 +222,24 @@ class _Run:
                 f"to be verified: {self._settings.verify.value}"
             )
         self._tell(f"{left / 1024**3:.3f} GB are to be copied, at most.")
+        self._wait_until_settled()
         return left
+
+    def _wait_until_settled(self) -> None:
+        """With `settle_s`, refuse a run that is still being written. Raises RefusedError."""
+        settle_s = self._config.settle_s
+        if not settle_s:
+            return
+        self._tell(f"Looking whether the run lies still for {settle_s:g} s (settle_s).")
+        if self._around.stop.wait(settle_s):
+            raise StoppedError("Stopped before anything was copied.")
+        for tree in self._trees:
+            moved = tree.moved_since()
+            if moved:
+                raise RefusedError(
+                    f"{tree.paths.copy_type.value} is still being written: {moved} changed within {settle_s:g} s. "
+                    "Transfer the run when the instrument is done with it, or set settle_s = 0."
+                )
 
     def _meter(self) -> Any:
         text = self._request.bwlimit or self._config.bwlimit or self._config.options.bwlimit

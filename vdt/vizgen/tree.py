@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Callable, FrozenSet, List, Optional, Tuple
 
 from vdt import fs, preflight
-from vdt.closing import bytes_left, changed_since, only_there
+from vdt.closing import bytes_left, changed_since, first_difference, only_there
 from vdt.copyjob import Meter
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
@@ -116,6 +116,11 @@ class Tree:
         witness = self._tools.crosscheck.count(self.paths.source, self.paths.list_before)
         self.report = replace(self.report, before=self._before.count, robocopy_before=witness)
         return bytes_left(self._before, self._snapshot(self.paths.destination))
+
+    def moved_since(self) -> str:
+        """The first path of the source that changed since `count`, "" where all lies still."""
+        assert self._before is not None
+        return first_difference(self._before, self._snapshot(self.paths.source))
 
     @property
     def volume(self) -> fs.Volume:
