@@ -116,6 +116,25 @@ def test_threads_work_side_by_side_where_that_gets_more_done() -> None:
     assert most >= 2
 
 
+def test_it_begins_with_one_worker_until_more_are_shown_to_help() -> None:
+    at_work, most = 0, 0
+    lock = threading.Lock()
+
+    def work(number: int) -> int:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.001)
+        with lock:
+            at_work -= 1
+        return number
+
+    engine: Engine[int, int] = Engine(work, 8)
+    list(engine.run(numbers(20)))
+    assert most == 1
+
+
 def test_nothing_right_now_is_asked_again_and_can_wait_for_a_result() -> None:
     """A retry is handed in by the caller once it saw the result: the second round depends on the first."""
     again: List[int] = []

@@ -197,6 +197,7 @@ def test_a_console_that_blocks_stops_nobody(blocked: Blocks, mode: str) -> None:
     assert took(console.end) < 2.5
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("error", [BrokenPipeError(32, "gone"), OSError(5, "gone"), ValueError("closed file")])
 @pytest.mark.parametrize("mode", ["auto", "on"])
 def test_a_console_that_goes_away_stops_nobody(error: Exception, mode: str) -> None:

@@ -76,13 +76,12 @@ def copy_tree(
         each_file=each_file,
     )
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
-    source_volume = preflight.check_source(source)
+    preflight.check_source(source)
     preflight.check_apart(source, destination)
     job = TreeJob(
         source=source,
         destination=destination,
         target=preflight.unprobed(destination),
-        source_volume=source_volume,
         policy=request.policy,
         verify=request.verify,
         existing=request.existing,

@@ -49,19 +49,18 @@ def check_apart(source: str, destination: str) -> None:
         )
 
 
-def check_source(path: str) -> fs.Volume:
-    """The file system of a source folder.
+def check_source(path: str) -> None:
+    """Refuse a source that is no folder or cannot be looked at.
 
     Raises:
         RefusedError: it is not there, no folder, or cannot be looked at.
     """
     try:
         found = fs.opened(path)
-        if found.kind is Kind.FOLDER:
-            return fs.volume(path)
     except OSError as error:
         raise RefusedError(f"The source {path} cannot be read: {fs.explain(error)[1]}.") from error
-    raise RefusedError(f"The source {path} is not a folder. Give the folder that holds it.")
+    if found.kind is not Kind.FOLDER:
+        raise RefusedError(f"The source {path} is not a folder. Give the folder that holds it.")
 
 
 def probe(path: str) -> Destination:

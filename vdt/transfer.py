@@ -64,7 +64,6 @@ class TreeJob:
     source: str
     destination: str
     target: Destination  # what the probe found
-    source_volume: fs.Volume
     policy: Policy = Policy()
     verify: Verify = Verify.COLD
     existing: Existing = Existing.PROVE
@@ -133,7 +132,7 @@ class _Transfer:
                 destination=job.destination,
                 policy=job.policy,
                 verify=job.verify,
-                source_volume=job.source_volume,
+                source_volume=_volume(job.source),
                 destination_volume=job.target.volume,
                 token=job.token,
                 stop=stop,
@@ -411,6 +410,14 @@ class _Transfer:
 
 def _alone(action: Action) -> Batch:
     return Batch((Part(action.folder, [action]),), action.source.size_bytes)
+
+
+def _volume(path: str) -> fs.Volume:
+    """The file system of a source; one that does not say promises nothing."""
+    try:
+        return fs.volume(path)
+    except OSError:
+        return fs.Volume("unknown", fs.Flush.FILE, False)
 
 
 def _is_folder(path: str) -> bool:

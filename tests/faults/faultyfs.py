@@ -33,7 +33,7 @@ TOKEN = "0123456789abcdef"
 
 FLIP = "flip"  # one bit of the data is wrong, the call says OK
 SHORT = "short"  # half of what was asked for is done, and said so
-LOST = "lost"  # nothing is written, the call says all was
+LOST = "lost"  # nothing is written, the call says all was; a read says that the file ends here
 ZEROS = "zeros"  # zeros are written in place of the data
 SKIP = "skip"  # nothing is done, the call says OK
 
@@ -260,6 +260,8 @@ class FaultyFs:
             if callable(deed):
                 assert call is not None
                 deed(call)
+            if deed == LOST:
+                return b"" if name in ("read", "pread") else 0
             if name in ("read", "pread"):
                 if deed == SHORT:
                     what = max(1, what // 3)

@@ -420,6 +420,22 @@ def test_a_bad_sector_in_the_middle_of_a_large_file_leaves_no_final(trees: Trees
     only_failed(trees, result, BIG, "input/output error")
 
 
+@pytest.mark.parametrize("nth", [1, 3])
+def test_a_source_that_seems_to_end_too_early_once_is_read_again(trees: Trees, nth: int) -> None:
+    result, faulty = broken(trees, Rule("read", LOST, BIG, "source", nth=nth))
+    assert len(faulty.hits) == 1
+    all_arrived(trees, result)
+
+
+@pytest.mark.parametrize("level", list(Verify))
+def test_a_source_that_ends_before_its_size_is_never_a_success(trees: Trees, level: Verify) -> None:
+    result, _ = broken(trees, Rule("read", LOST, "one/c.bin", "source", times=ALWAYS), verify=level)
+    assert result.exit_code & 8
+    assert [problem.path for problem in result.unstable] == ["one/c.bin"]
+    assert "one/c.bin" not in contents(trees.destination, partials=True)
+    heals(trees)
+
+
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ESTALE])
 def test_a_source_that_cannot_be_opened_is_reported(trees: Trees, code: int) -> None:
     result, _ = broken(trees, Rule("open", code, "one/c.bin", "source", times=ALWAYS))

@@ -252,6 +252,7 @@ class _Run:
         results = []
         for item in self._lay_out():
             _check_drives(self._config, item)
+            check_source(item.source)
             check_apart(item.source, item.destination)
             records, _ = load_records(item.evidence_folder)
             settings = self._settings
@@ -259,7 +260,6 @@ class _Run:
                 source=item.source,
                 destination=item.destination,
                 target=unprobed(item.destination),
-                source_volume=check_source(item.source),
                 policy=settings.policy,
                 verify=settings.verify,
                 existing=settings.existing,

@@ -76,7 +76,6 @@ class Tree:
         self._settings, self._tools = settings, tools
         self._list = lister(settings.retry, tools.stop)
         self._created: List[str] = []
-        self._source_volume: Optional[fs.Volume] = None
         self._target: Optional[preflight.Destination] = None
         self._before: Optional[Snapshot] = None
         self.report = TreeReport(
@@ -92,7 +91,7 @@ class Tree:
 
     def prepare(self) -> None:
         """Check the paths, make the destination and probe it. Raises RefusedError; `undo` takes back what was made."""
-        self._source_volume = preflight.check_source(self.paths.source)
+        preflight.check_source(self.paths.source)
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
         self._target = preflight.probe(self.paths.destination)
@@ -168,7 +167,7 @@ class Tree:
 
     def _locked(self, lock: TreeLock) -> None:
         paths, settings, tools = self.paths, self._settings, self._tools
-        assert self._target is not None and self._source_volume is not None and self._before is not None
+        assert self._target is not None and self._before is not None
         started = datetime.now().astimezone()
         records, notes = load_records(paths.evidence_folder)
         also_lines = SortedLines()
@@ -183,7 +182,6 @@ class Tree:
                 source=paths.source,
                 destination=paths.destination,
                 target=self._target,
-                source_volume=self._source_volume,
                 policy=settings.policy,
                 verify=settings.verify,
                 existing=settings.existing,
