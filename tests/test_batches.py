@@ -106,7 +106,7 @@ large = st.sampled_from([FLUSH_ALONE_BYTES - 1, FLUSH_ALONE_BYTES, FLUSH_ALONE_B
 sizes = st.one_of(st.integers(0, 50), large)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(sizes, max_size=9), max_size=40), st.integers(1, 6), st.integers(1, 120))
 def test_every_action_once_in_order_within_the_limits(folders, most_files: int, most_bytes: int) -> None:
     tree = [(f"d{n:02}", files) for n, files in enumerate(folders)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vdt.closing import bytes_left, changed_since
-from vdt.model import Entry, Kind, Problem
+from vdt.closing import bytes_left, changed_since, first_difference, only_there
+from vdt.model import Count, Entry, Kind, Problem
 from vdt.snapshot import Snapshot
 
 Files = Dict[str, Tuple[int, int]]  # path -> (size, mtime)
@@ -30,7 +29,6 @@ def looked(source: Files, dest: Files, before: Files, **more):
     given_ = {
         "time_step_ns": 0,
         "times_kept": True,
-        "left_out": lambda path: False,
         "known": frozenset(),
         **more,
     }
@@ -93,16 +91,6 @@ def test_times_that_are_not_copied_are_not_compared() -> None:
     assert [p.path for p in looked(A, dest, A, times_kept=False)] == ["d/b"]
 
 
-def test_what_the_policy_leaves_out_is_not_missed() -> None:
-    assert looked({**A, "x.tmp": (1, 1)}, A, A, left_out=lambda path: path.endswith(".tmp")) == ()
-
-
-@pytest.mark.xfail(strict=True, reason="`left_out` is not asked for files that are gone")
-def test_what_the_policy_leaves_out_may_go() -> None:
-    """A temporary file that is excluded and vanishes during the run is nobody's loss."""
-    assert looked(A, A, {**A, "x.tmp": (1, 1)}, left_out=lambda path: path.endswith(".tmp")) == ()
-
-
 def test_what_is_reported_already_is_not_named_twice() -> None:
     known = {"a", "d/b", "gone", "new"}
     assert looked({"a": (11, 1000), "d/b": (20, 1), "new": (1, 1)}, A, {**A, "gone": (1, 1)}, known=known) == ()
@@ -115,6 +103,36 @@ def test_bytes_left() -> None:
     assert bytes_left(tree(A), tree({"a": (10, 5), "d/b": (19, 2000)})) == 20
     assert bytes_left(tree(A), tree({"d/a": (10, 1000), "b": (20, 2000)})) == 30
     assert bytes_left(tree({}), tree(A)) == 0
+
+
+def with_folder(files: Files, folder: str) -> Snapshot:
+    snapshot = tree(files)
+    snapshot.add(folder, [])
+    return snapshot
+
+
+def test_first_difference() -> None:
+    assert first_difference(tree(A), tree(A)) == ""
+    for other, expected in (
+        ({**A, "d/b": (21, 2000)}, "d/b"),
+        ({**A, "d/b": (20, 2001)}, "d/b"),
+        ({**A, "d/c": (1, 1)}, "d/c"),
+        ({**A, "e/x": (1, 1)}, "e"),
+        ({"a": A["a"]}, "d"),
+    ):
+        assert first_difference(tree(A), tree(other)) == expected
+        assert first_difference(tree(other), tree(A)) == expected, "whichever was first"
+    assert first_difference(tree(A), with_folder(A, "empty")) == "empty"
+    assert first_difference(with_folder(A, "empty"), tree(A)) == "empty"
+
+
+def test_only_there() -> None:
+    assert only_there(tree(A), tree(A)) == Count()
+    assert only_there(tree(A), tree({})) == Count()
+    assert only_there(tree({}), tree(A)) == Count(2, 1, 30)
+    more = {**A, "x": (3, 1), "d/y": (4, 1), "e/z": (5, 1), "f/a": (6, 1)}
+    assert only_there(tree(A), tree(more)) == Count(files=4, folders=2, size_bytes=18)
+    assert only_there(tree(A), tree({"a": (99, 1)})) == Count(), "another size is not another file"
 
 
 paths = st.sampled_from(["a", "b", "d/a", "d/b", "d/e/a"])
@@ -132,6 +150,10 @@ def test_against_dictionaries(source: Files, dest: Files, before: Files, known, 
     expected |= {path for path in before if path not in source}
     found = [p.path for p in looked(source, dest, before, known=known, time_step_ns=step, times_kept=times)]
     assert sorted(found) == sorted(expected - known)
+    assert (first_difference(tree(source), tree(dest)) == "") is (source == dest)
+    alone = [length for path, (length, _) in dest.items() if path not in source]
+    count = only_there(tree(source), tree(dest))
+    assert (count.files, count.size_bytes) == (len(alone), sum(alone))
     assert bytes_left(tree(source), tree(dest)) == sum(
         size for path, (size, _) in source.items() if dest.get(path, (None,))[0] != size
     )

@@ -144,7 +144,7 @@ policies = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(shifts, st.integers(0, 2), st.integers(0, 2), st.sampled_from([0o644, 0o600]), policies)
 def test_agrees_with_the_plain_model(shift: int, size: int, other: int, mode: int, policy: Policy) -> None:
     source, dest = file(size, T + shift), file(other, T, mode)

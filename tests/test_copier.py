@@ -507,6 +507,14 @@ def test_a_source_that_changed_since_the_listing_is_not_proven_but_copied(place:
     assert (place.destination / "f").read_bytes() == b"newer data"
 
 
+def test_a_source_that_was_only_touched_since_the_listing_gets_its_new_time(place: Place) -> None:
+    action = there(place, b"data", b"data")
+    place.put("f", b"data", mtime_ns=TIME_NS + 5)
+    (outcome,) = place.do(action)
+    assert outcome.mtime_ns == outcome.stored_mtime_ns == TIME_NS + 5
+    assert (place.destination / "f").stat().st_mtime_ns == TIME_NS + 5
+
+
 # -- links ---------------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
-        *("copyjob", "steps"),
+        *("selection", "copyjob", "steps"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
@@ -41,6 +41,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     # within the pure row
     ("plan", "compare"): "planning starts from the class",
     ("plan", "records"): "and from the digests on record",
+    ("plan", "selection"): "of the names that are copied at all",
     ("closing", "snapshot"): "the last look is at two snapshots",
     ("tally", "plan"): "what a plan decided is counted",
     ("rsync_options", "options"): "both dialects are read into the same values",

@@ -9,16 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vdt.model import Entry, Evidence, Existing, FileClass, Kind, Links, Policy, Verb
-from vdt.plan import (
-    PARTIAL,
-    FolderPlan,
-    Pair,
-    Planner,
-    Rules,
-    exclusion_test,
-    leaves_files_out,
-)
+from vdt.plan import FolderPlan, Pair, Planner, Rules
 from vdt.records import NO_RECORDS, Record, Records
+from vdt.selection import PARTIAL, Selection, leaves_files_out
 
 S = 10**9
 HOUR = 3600 * S
@@ -59,7 +52,6 @@ def plan(
     *,
     records: Records = NO_RECORDS,
     where: str = "",
-    depth: int = 1,
     existing: Existing = Existing.TRUST,
     replace_proven: bool = False,
     also: Optional[str] = None,
@@ -68,7 +60,7 @@ def plan(
 ) -> FolderPlan:
     rules = Rules(Policy(**policy), existing, replace_proven, also, fold_case)
     there = None if dest is None else list(dest)
-    return Planner(rules, records).plan(Pair(where, sorted(source), there), depth)
+    return Planner(rules, records).plan(Pair(where, sorted(source), there))
 
 
 def buckets(found: FolderPlan) -> Dict[str, str]:
@@ -309,6 +301,7 @@ def test_a_second_digest_must_be_on_record_too() -> None:
     assert found("md5:" + "0" * 32) == {"a": "skipped:on_record"}
     assert found("") == {"a": "prove"}
     assert found("sha256:" + "0" * 64) == {"a": "prove"}
+    assert found("md4:" + "0" * 32) == {"a": "prove"}
 
 
 def test_a_second_digest_on_record_does_no_harm() -> None:
@@ -515,9 +508,13 @@ def test_without_recursion_folders_are_no_matter() -> None:
     assert found.extra_folders == [] and found.extra_files == []
 
 
-@pytest.mark.parametrize(("levels", "depth", "goes"), [(1, 1, False), (2, 1, True), (2, 2, False), (3, 2, True)])
-def test_levels(levels: int, depth: int, goes: bool) -> None:
-    found = plan([file(), folder("d")], max_levels=levels, depth=depth)
+@pytest.mark.parametrize(
+    ("levels", "where", "goes"),
+    [(1, "", False), (2, "", True), (2, "a", False), (3, "a", True), (3, "a/b", False), (4, "a/b", True)],
+)
+def test_levels(levels: int, where: str, goes: bool) -> None:
+    """One level is the top folder alone."""
+    found = plan([file(), folder("d")], max_levels=levels, where=where)
     assert buckets(found) == ({"a": "copy", "d": "new"} if goes else {"a": "copy"})
 
 
@@ -616,6 +613,11 @@ def test_partials_on_both_sides() -> None:
     assert found.stale_partials == [OURS]
 
 
+@pending("only files of such a name are left; it would be removed as a left-over and made again by each run")
+def test_a_link_with_the_name_of_a_partial_is_left_and_named() -> None:
+    assert buckets(plan([link(OURS)])) == {OURS: "special"}
+
+
 @pending("partials are told by name alone, whatever their kind")
 def test_a_folder_is_no_partial() -> None:
     """Its name may look like one; it is not removed as a left-over, and it is there."""
@@ -691,7 +693,7 @@ def test_patterns_fold_with_the_destination() -> None:
     assert plan(source, fold_case=True, include_files=("*.TMP",)).listed == 1
 
 
-# --- paths that a policy keeps out, without a listing -----------------------------------------------------------------
+# --- what a policy selects, as the count before the copy asks for it --------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -700,21 +702,53 @@ def test_patterns_fold_with_the_destination() -> None:
         ({}, [], ["a", "d/a"]),
         ({"exclude_files": ("*.tmp",)}, ["a.tmp", "d/a.tmp"], ["a", "a.tmp/b"]),
         ({"exclude_files": ("d/a",)}, ["d/a"], ["a", "e/d/a"]),
-        ({"exclude_folders": ("d",)}, ["d/a", "d/e/a", "e/d/a"], ["d", "e/a", "dd/a"]),
-        ({"exclude_folders": ("e/d",)}, ["e/d/a", "e/d/x/a"], ["d/a", "e/a", "x/e/d/a"]),
         ({"include_files": ("*.dat",)}, ["a", "d/a.tif"], ["a.dat", "d/a.dat"]),
-        ({"recurse": False}, ["d/a", "d/e/a"], ["a"]),
-        ({"max_levels": 1}, ["d/a"], ["a"]),
-        ({"max_levels": 2}, ["d/e/a"], ["a", "d/a"]),
+        ({"max_size_bytes": 99}, ["a"], []),
+        ({"max_size_bytes": 100, "min_size_bytes": 100}, [], ["a"]),
+        ({"min_size_bytes": 101}, ["a"], []),
     ],
 )
-def test_exclusion(policy, out: List[str], kept: List[str]) -> None:
-    left_out = exclusion_test(Policy(**policy))
-    assert [path for path in [*out, *kept] if left_out(path)] == out
+def test_files_left_out(policy, out: List[str], kept: List[str]) -> None:
+    selection = Selection(Policy(**policy))
+    assert [path for path in (*out, *kept) if selection.leaves_out(path, file(path.rpartition("/")[2]))] == out
 
 
-def walked(files: Iterable[str], **rules) -> Set[str]:
-    """The paths that plans, folder by folder, would copy into an empty destination."""
+@pytest.mark.parametrize(
+    ("policy", "out", "kept"),
+    [
+        ({}, [], ["d", "d/e"]),
+        ({"exclude_folders": ("d",)}, ["d", "e/d"], ["dd", "d/e"]),
+        ({"exclude_folders": ("e/d",)}, ["e/d"], ["d", "x/e/d"]),
+        ({"exclude_files": ("*",), "include_files": ("x",), "max_size_bytes": 0}, [], ["d"]),
+        ({"recurse": False}, ["d", "d/e"], []),
+        ({"max_levels": 1}, ["d"], []),
+        ({"max_levels": 2}, ["d/e"], ["d"]),
+    ],
+)
+def test_folders_left_out(policy, out: List[str], kept: List[str]) -> None:
+    selection = Selection(Policy(**policy))
+    assert [path for path in (*out, *kept) if selection.leaves_out(path, folder("x"))] == out
+
+
+def test_the_root_is_always_deep_enough() -> None:
+    assert Selection(Policy(recurse=False, max_levels=1)).deep_enough("")
+
+
+def test_what_is_never_copied_is_left_out() -> None:
+    for entry in (other("a"), file("b", offline=True), file(OURS), link("c")):
+        assert Selection(Policy(links=Links.SKIP)).leaves_out(entry.name, entry)
+    assert not Selection(Policy()).leaves_out("a", link("a"))
+    assert Selection(Policy()).leaves_out("a", link("a")._replace(offline=True))
+
+
+def test_selection_folds_case_where_it_is_told_to() -> None:
+    policy = Policy(exclude_files=("*.TMP",))
+    assert Selection(policy, fold_case=True).leaves_out("a.tmp", file("a.tmp"))
+    assert not Selection(policy).leaves_out("a.tmp", file("a.tmp"))
+
+
+def walked(files: Iterable[str], selection: Optional[Selection] = None, **rules) -> Set[str]:
+    """The paths that plans, folder by folder, would copy into an empty destination, or that a selection leaves."""
     tree: Dict[str, Dict[str, Entry]] = {"": {}}
     for path in files:
         parts = path.split("/")
@@ -722,13 +756,19 @@ def walked(files: Iterable[str], **rules) -> Set[str]:
             above, name = "/".join(parts[: depth - 1]), parts[depth - 1]
             tree[above][name] = folder(name)
             tree.setdefault("/".join(parts[:depth]), {})
-        tree["/".join(parts[:-1])][parts[-1]] = file(parts[-1])
-    copied, todo = set(), [("", 1)]
+        tree["/".join(parts[:-1])][parts[-1]] = file(parts[-1], size=len(path))
+    copied, todo = set(), [""]
     while todo:
-        place, depth = todo.pop()
-        found = plan(tree[place].values(), None, where=place, depth=depth, **rules)
-        copied |= {action.path for action in found.actions}
-        todo += [(f"{place}/{entry.name}" if place else entry.name, depth + 1) for entry, _ in found.descend]
+        place = todo.pop()
+        if selection is not None:
+            paths = {f"{place}/{name}" if place else name: entry for name, entry in tree[place].items()}
+            left = [path for path, entry in paths.items() if not selection.leaves_out(path, entry)]
+            copied |= {path for path in left if paths[path].kind is Kind.FILE}
+            todo += [path for path in left if paths[path].kind is Kind.FOLDER]
+        else:
+            found = plan(tree[place].values(), None, where=place, **rules)
+            copied |= {action.path for action in found.actions}
+            todo += [f"{place}/{entry.name}" if place else entry.name for entry, _ in found.descend]
     return copied
 
 
@@ -736,24 +776,24 @@ patterns = st.lists(
     st.sampled_from(["f", "g.x", "*.x", "d", "e", "d/e", "d/f", "D", "d/*", "?"]), max_size=2
 ).map(tuple)
 files = st.lists(st.sampled_from("dDe"), max_size=3).flatmap(
-    lambda above: st.sampled_from(["f", "g.x"]).map(lambda name: "/".join([*above, name]))
+    lambda above: st.sampled_from(["f", "g.x", OURS]).map(lambda name: "/".join([*above, name]))
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.sets(files, max_size=5), patterns, patterns, patterns, st.sampled_from([None, 1, 2, 3]), st.booleans())
-def test_exclusion_agrees_with_the_plans(tree, include, exclude, folders, levels, recurse) -> None:
+def test_what_is_counted_is_what_is_planned(tree, include, exclude, folders, levels, recurse) -> None:
     policy = {
         "include_files": include,
         "exclude_files": exclude,
         "exclude_folders": folders,
         "max_levels": levels,
         "recurse": recurse,
+        "max_size_bytes": 5 if levels else None,
     }
-    left_out = exclusion_test(Policy(**policy))
-    assert walked(tree, **policy) == {path for path in tree if not left_out(path)}
+    assert walked(tree, Selection(Policy(**policy))) == walked(tree, **policy)
     if not leaves_files_out(Policy(**policy)):
-        assert walked(tree, **policy) == tree
+        assert walked(tree, **policy) == {path for path in tree if not path.endswith(OURS)}
 
 
 def test_leaves_files_out() -> None:
@@ -793,7 +833,7 @@ entries = st.builds(
     offline=st.sampled_from([False, False, False, True]),
     target=st.sampled_from(["", "x"]),
 )
-ordinary = entries.filter(lambda entry: entry.kind is not Kind.FOLDER or entry.name != OURS)
+ordinary = entries.filter(lambda entry: entry.kind is Kind.FILE or entry.name != OURS)
 listings = st.lists(ordinary, max_size=8, unique_by=lambda entry: entry.name)
 flags = st.booleans()
 policies = st.fixed_dictionaries(
@@ -820,10 +860,10 @@ def some_records(entries_: Iterable[Entry]) -> Records:
     return recorded(*(entry for entry in entries_ if entry.kind is Kind.FILE), where="d")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(listings, st.none() | listings, listings, policies, more_rules, flags)
 def test_every_name_lands_in_exactly_one_place(source, dest, known, policy, rules, fold: bool) -> None:
-    found = plan(source, dest, where="d", depth=2, records=some_records(known), fold_case=fold, **rules, **policy)
+    found = plan(source, dest, where="d", records=some_records(known), fold_case=fold, **rules, **policy)
     landed = buckets(found)  # fails where a name landed twice
     full = Policy(**policy)
     goes_on = full.recurse and (full.max_levels is None or full.max_levels > 2)
@@ -845,10 +885,10 @@ def test_every_name_lands_in_exactly_one_place(source, dest, known, policy, rule
     assert found.is_new is (dest is None)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(listings, st.none() | listings, listings, policies, more_rules)
 def test_files_add_up_to_the_listed_ones(source, dest, known, policy, rules) -> None:
-    found = plan(source, dest, where="d", depth=2, records=some_records(known), **rules, **policy)
+    found = plan(source, dest, where="d", records=some_records(known), **rules, **policy)
     mismatched = [one for one, _ in found.mismatches if one.kind is not Kind.FOLDER]
     parts = (found.actions, found.skipped, mismatched, found.refused, found.conflicts, found.special)
     assert sum(map(len, parts)) == found.listed
@@ -856,10 +896,10 @@ def test_files_add_up_to_the_listed_ones(source, dest, known, policy, rules) -> 
         assert found.listed == sum(entry.kind is not Kind.FOLDER for entry in source)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(listings, st.none() | listings, listings, policies, more_rules, flags)
 def test_actions_fit_what_lies_there(source, dest, known, policy, rules, fold: bool) -> None:
-    found = plan(source, dest, where="d", depth=2, records=some_records(known), fold_case=fold, **rules, **policy)
+    found = plan(source, dest, where="d", records=some_records(known), fold_case=fold, **rules, **policy)
     there = {entry.name.lower() if fold else entry.name: entry for entry in dest or ()}
     for action in (*found.actions, *found.retouch):
         name = action.source.name
@@ -876,7 +916,7 @@ def test_actions_fit_what_lies_there(source, dest, known, policy, rules, fold: b
             assert lies is not None and (name, lies.size_bytes, lies.mtime_ns) in proofs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(listings, policies, more_rules)
 def test_a_synchronised_folder_with_records_needs_no_work(source, policy, rules) -> None:
     """Nor is anything of it extra, in conflict or of another kind."""

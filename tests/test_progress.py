@@ -151,6 +151,21 @@ def test_a_bar_is_drawn_where_it_is_wanted(mode: str, tty: bool) -> None:
     assert "a line\n" in text
 
 
+def test_a_bar_grows_by_what_is_found_where_nothing_was_counted() -> None:
+    stream = Stream(tty=True)
+    console = Console(stream)
+    console.begin("copy", None)
+    console.found(3, 1000)
+    console.found(1, 1000)
+    console.moved(500)
+    console.done(1)
+    deadline = time.monotonic() + 10
+    while "1/4 files" not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    console.end()
+    assert "25%" in stream.getvalue() and "1/4 files" in stream.getvalue()
+
+
 def test_names_are_made_safe_and_a_narrow_encoding_stops_nothing() -> None:
     stream = Stream(encoding="ascii")
     console = Console(stream)

@@ -19,6 +19,7 @@ def test_empty() -> None:
     assert list(snapshot.folders()) == []
     assert snapshot.folder("") == {}
     assert "" not in snapshot
+    assert snapshot.unreadable == []
 
 
 def test_an_empty_root() -> None:
@@ -40,11 +41,18 @@ def test_counts_files_folders_bytes() -> None:
     assert "sub/empty" in snapshot and "c" not in snapshot
 
 
-def test_links_and_specials_are_files_without_bytes() -> None:
+def test_links_are_files_without_bytes() -> None:
     snapshot = Snapshot()
-    snapshot.add("", [entry("link", Kind.LINK, size=7, mtime=8), entry("pipe", Kind.OTHER, size=9, mtime=6)])
-    assert snapshot.count == Count(2, 0, 0)
-    assert snapshot.folder("") == {"link": (0, 8), "pipe": (0, 6)}
+    snapshot.add("", [entry("link", Kind.LINK, size=7, mtime=8), entry("file", size=9, mtime=6)])
+    assert snapshot.count == Count(2, 0, 9)
+    assert snapshot.folder("") == {"link": (0, 8), "file": (9, 6)}
+
+
+def test_sockets_fifos_and_devices_are_no_files() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [entry("pipe", Kind.OTHER, size=9), entry("file", size=1)])
+    assert snapshot.count == Count(1, 0, 1)
+    assert list(snapshot.folder("")) == ["file"]
 
 
 def test_a_generator_is_read_once() -> None:

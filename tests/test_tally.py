@@ -263,7 +263,7 @@ endings = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(st.lists(st.tuples(plans, st.lists(sizes, max_size=2), st.lists(endings, max_size=4)), max_size=4))
 def test_the_columns_add_up(tree) -> None:
     tally = Tally()

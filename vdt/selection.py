@@ -35,8 +35,8 @@ class Selection:
 
     def never_copied(self, entry: Entry) -> str:
         """Why a file is listed and not copied whatever the patterns say, in plain words; "" where it is copied."""
-        if entry.kind is Kind.FILE and not entry.offline:
-            return "has the name of a partial file of this program" if PARTIAL.match(entry.name) else ""
+        if PARTIAL.match(entry.name):
+            return "has the name of a partial file of this program"
         if entry.kind is Kind.OTHER:
             return "a socket, fifo or device"
         if entry.kind is Kind.LINK and self._policy.links is Links.SKIP:

@@ -1,0 +1,107 @@
+"""One whole run, 131,872 files with divided sizes: our verified transfer beside `rsync -a`, which verifies nothing.
+
+    python benchmarks/full_count.py DIR [--rounds 3] [--fov 398] [--bytes-divided-by 1500]
+
+Writes below DIR only, and removes what it wrote. Both contenders copy the three trees of the same sample run to the same
+file system, in turn, and the clock stops after a `sync`. It informs, it does not gate: quote the medians and the ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from typing import Dict, List, NamedTuple
+
+from vdt import sample
+
+_CONFIG = """\
+analysis_drive_nix = '{source}'
+isilon_drive_nix = '{destination}'
+"""
+
+
+class Taken(NamedTuple):
+    """One timed command."""
+
+    seconds: float
+    peak_mib: float
+
+
+def timed(command: List[str], env: Dict[str, str]) -> Taken:
+    """Run a command and flush what it wrote. Raises RuntimeError where it fails."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said.decode(errors='replace')}")
+    os.sync()
+    return Taken(time.monotonic() - began, usage.ru_maxrss / 1024)
+
+
+def main() -> int:
+    """Make the run, take turns, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--fov", type=int, default=398)
+    parser.add_argument("--bytes-divided-by", type=int, default=1500)
+    options = parser.parse_args()
+    base = os.path.join(os.path.abspath(options.folder), "vdt_full_count")
+    os.makedirs(base)  # refuses a folder that is there: nothing of anybody else is removed below
+    try:
+        source = os.path.join(base, "source")
+        os.makedirs(source)
+        counts = sample.write_run(source, n_fov=options.fov, byte_divisor=options.bytes_divided_by)
+        files = sum(count.files for count in counts.values())
+        mib = sum(count.size_bytes for count in counts.values()) / 2**20
+        os.sync()
+        taken: Dict[str, List[Taken]] = {"rsync": [], "ours": []}
+        for _ in range(options.rounds):
+            for name in taken:
+                destination = os.path.join(base, name)
+                os.makedirs(destination)
+                taken[name].append(_one(name, source, destination, base))
+                shutil.rmtree(destination)
+        print(
+            f"{platform.node()}: {os.cpu_count()} processors, {platform.platform()}, Python {platform.python_version()}"
+        )
+        print(f"{files} files, {mib:.0f} MiB, {options.rounds} rounds in turn, seconds to the end of a sync")
+        print(f"{'':<34}{'median':>8}{'min':>8}{'max':>8}{'files/s':>9}{'MiB/s':>8}{'peak MiB':>10}")
+        for name, title in (("rsync", "rsync -a (nothing verified)"), ("ours", "vizgen_data_transfer (cold proof)")):
+            seconds = [t.seconds for t in taken[name]]
+            median = statistics.median(seconds)
+            print(
+                f"{title:<34}{median:>8.1f}{min(seconds):>8.1f}{max(seconds):>8.1f}{files / median:>9.0f}"
+                f"{mib / median:>8.0f}{max(t.peak_mib for t in taken[name]):>10.0f}"
+            )
+        ratios = [ours.seconds / theirs.seconds for ours, theirs in zip(taken["ours"], taken["rsync"])]
+        print(
+            f"ours / rsync, pair by pair: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
+        )
+    finally:
+        shutil.rmtree(base)
+    return 0
+
+
+def _one(name: str, source: str, destination: str, base: str) -> Taken:
+    env = {**os.environ, "XDG_STATE_HOME": os.path.join(base, "state")}
+    if name == "rsync":
+        return timed(["rsync", "-a", source + "/", destination + "/"], env)
+    config = os.path.join(base, "config.toml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(_CONFIG.format(source=source, destination=destination))
+    command = [sys.executable, "-m", "vdt.cli.drop_in", "--no_email", "--vizgen_config", config, sample.DEFAULT_RUN_ID]
+    return timed(command, env)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
