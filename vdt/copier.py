@@ -50,6 +50,7 @@ class Copier:
         outcomes: List[Optional[Outcome]] = [None] * batch.count
         staged: List[_Staged] = []
         handles: List[fs.Folder] = []
+        places: List[Tuple[fs.Folder, int, int]] = []  # (destination folder, its first and last position)
         index = 0
         try:
             for part in batch.parts:
@@ -59,6 +60,7 @@ class Copier:
                     index += len(opened)
                     continue
                 handles += opened
+                places.append((opened[1], index, index + len(part.actions)))
                 for action in part.actions:
                     result = self._begin(index, action, *opened)
                     if isinstance(result, _Staged):
@@ -68,6 +70,11 @@ class Copier:
                     index += 1
             for item, outcome in self._complete(staged):
                 outcomes[item.position] = outcome
+            if self._job.destination_volume.flush is fs.Flush.FILE:
+                for dest, first, last in places:
+                    part_outcomes = outcomes[first:last]
+                    self._flush_names(dest, part_outcomes)
+                    outcomes[first:last] = part_outcomes
         finally:
             for handle in handles:
                 handle.close()
@@ -138,21 +145,24 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
-                step = Step("Time-Stamping Destination File", dest, name)
+                step = Step("Copying File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 dest.seal(
                     out,
                     partial,
                     mtime_ns=after.mtime_ns if job.policy.keep_times else None,
                     mode=after.mode if job.policy.keep_modes else None,
+                    created_mode=action.source.mode,
                     owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
                 )
             finally:
-                if action.source.size_bytes >= FLUSH_ALONE_BYTES:
-                    fs.drop_cache(fd)
-                fs.close(fd)
+                try:
+                    if action.source.size_bytes >= FLUSH_ALONE_BYTES:
+                        fs.drop_cache(fd)
+                finally:
+                    fs.close(fd)
         except OSError as error:
             if made:
                 _discard(dest, partial)
@@ -192,6 +202,8 @@ class Copier:
                 job.moved(len(view))
                 if job.stop and digester.size_bytes < size:
                     raise StoppedReadingError
+                if digester.size_bytes > size:
+                    return  # more than was promised: it grew, or it is no plain file any more; the caller looks
         except OSError as error:
             raise SidedError(step, error) from error
 
@@ -235,15 +247,19 @@ class Copier:
                 for item in staged:
                     _discard(item.dest, item.partial)
                 return [(item, step.failed(error, item.action)) for item in staged]
-        results = [(item, self._finish(item)) for item in staged]
-        if job.destination_volume.flush is fs.Flush.FILE:
-            for dest in {id(item.dest): item.dest for item in staged}.values():
-                try:
-                    dest.flush_names()
-                except OSError as error:
-                    step = Step("Copying File", dest.path)
-                    results = [(i, step.failed(error, i.action) if i.dest is dest else out) for i, out in results]
-        return results
+        return [(item, self._finish(item)) for item in staged]
+
+    def _flush_names(self, dest: fs.Folder, outcomes: List[Optional[Outcome]]) -> None:
+        """Force the renames of one folder to the medium; `outcomes` are its actions', replaced where that fails."""
+        if not any(o is not None and o.status in (Status.COPIED, Status.LINKED) for o in outcomes):
+            return
+        try:
+            dest.flush_names()
+        except OSError as error:
+            step = Step("Copying File", dest.path)
+            for at, outcome in enumerate(outcomes):
+                if outcome is not None and outcome.status in (Status.COPIED, Status.LINKED):
+                    outcomes[at] = step.failed(error, outcome.action)
 
     def _finish(self, item: _Staged) -> Outcome:
         """Read a flushed partial back, see that its time was kept, and rename it."""
@@ -261,9 +277,13 @@ class Copier:
                 try:
                     stored = dest.restamp(item.partial, item.mtime_ns)
                 except OSError as error:  # the data counts; the record says which time is kept
-                    note = f"its time could not be set: {fs.explain(error)[1]}"
+                    refused = f"its time could not be set: {fs.explain(error)[1]}"
+                    note = f"{note}; {refused}" if note else refused
             step = Step("Creating Destination File", dest, name)
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
+            if not proof.is_file(dest.stat(name)):
+                _discard(dest, item.partial)
+                return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
             _discard(dest, item.partial)
             return step.failed(error, action)

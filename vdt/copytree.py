@@ -17,7 +17,7 @@ from vdt import fs, preflight
 from vdt.copyjob import Meter
 from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
-from vdt.lock import TreeLock
+from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish
 from vdt.model import Existing, Policy, TreeResult, Verify
@@ -101,10 +101,10 @@ def copy_tree(
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
+                lock, inside = _lock(destination, stop, say)
             except RefusedError:
                 preflight.remove_empty(made)
                 raise
-            lock, inside = _lock(destination, stop, say)
             stack.callback(lock.release)
             job = replace(
                 job,
@@ -132,7 +132,11 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
     inside = os.path.join(destination, STATE_INSIDE)
     places = [(beside, False), (inside, True)]
     try:
-        if not name or fs.real_id(parent)[0] != fs.real_id(destination)[0] or os.path.isdir(inside):
+        if (
+            not name
+            or fs.real_id(parent)[0] != fs.real_id(destination)[0]
+            or os.path.isfile(os.path.join(inside, LOCK_NAME))
+        ):
             places.reverse()
     except OSError:
         pass

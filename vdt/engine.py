@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Callable, Generic, Iterator, Optional, Tuple, TypeVar
 
 from vdt.tuning import Tuner
@@ -71,6 +72,7 @@ class Engine(Generic[Task, Result]):
         self._work_done = done
         self._gate = _Gate()
         self._done: queue.SimpleQueue[Tuple[Optional[Result], Optional[BaseException]]] = queue.SimpleQueue()
+        self._abandoned = False
         self._busy_s = 0.0
         self._busy_lock = threading.Lock()
         self._started = time.monotonic()
@@ -85,7 +87,8 @@ class Engine(Generic[Task, Result]):
         in_flight = 0
         exhausted = False
         tuner = Tuner(self._threads, time.monotonic())
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="vdt") as pool:
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="vdt") as pool, ExitStack() as on_error:
+            on_error.callback(setattr, self, "_abandoned", True)  # queued tasks are not begun any more
             while True:
                 while not exhausted and in_flight < self._limit:
                     try:
@@ -110,10 +113,13 @@ class Engine(Generic[Task, Result]):
                     raise error
                 assert result is not None
                 yield result
+            on_error.pop_all()
         self._ended = time.monotonic()
 
     def _one(self, task: Task) -> None:
         with self._gate:
+            if self._abandoned:
+                return
             began = time.monotonic()
             try:
                 result = self._work(task)

@@ -56,7 +56,8 @@ class EvidenceWriter:
                 self._file = self._open()
             self._file.write(line + "}\n")
         except OSError as error:
-            raise LostOutputError(f"The evidence {self.path} could not be written: {fs.explain(error)[1]}.") from error
+            where = self.path or self._folder
+            raise LostOutputError(f"The evidence {where} could not be written: {fs.explain(error)[1]}.") from error
 
     def _open(self) -> IO[str]:
         fs.make_folder(self._folder)
@@ -102,7 +103,7 @@ def parse_line(line: str) -> Optional[Tuple[str, Record]]:
             also=also,
         )
         path = values["path"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     if not isinstance(path, str) or not path:
         return None
@@ -147,5 +148,5 @@ def _is_other_line(line: str) -> bool:
     """True for a sound line that simply is no proof (evidence "recorded" of an audit)."""
     try:
         return isinstance(json.loads(line), dict) and '"evidence": "recorded"' in line
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -17,16 +17,23 @@ def write_json(path: str, value: Dict[str, Any], stdout: IO[str]) -> None:
         LostOutputError: it could not be written.
     """
     text = json.dumps(value, indent=1, ensure_ascii=True) + "\n"
+    beside = f"{path}.new"
     try:
         if path == "-":
             stdout.write(text)
             stdout.flush()
             return
-        beside = f"{path}.new"
         with open(beside, "w", encoding="ascii", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except ValueError as error:  # standard output is closed
+        raise LostOutputError(f"The JSON report {path} could not be written: {error}.") from error
     except OSError as error:
+        if path != "-":
+            try:
+                os.unlink(beside)
+            except OSError:
+                pass
         raise LostOutputError(f"The JSON report {path} could not be written: {fs.explain(error)[1]}.") from error

@@ -19,6 +19,7 @@ from vdt import fs
 from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
 
+LOCK_NAME = "lock.json"
 BEAT_S = 30.0  # the holder bumps the counter this often
 LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any more
 
@@ -61,7 +62,7 @@ class TreeLock:
         self.token = secrets.token_hex(8)
         self.notes: List[str] = []
         self._folder = folder
-        self._path = os.path.join(folder, "lock.json")
+        self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
         self._me = Holder(
@@ -149,12 +150,20 @@ class TreeLock:
             os.replace(self._path, aside)
         except FileNotFoundError:
             return
+        taken = self._read(aside)
+        if taken is not None and (seen is None or taken.token != seen.token):
+            try:
+                os.link(aside, self._path)  # a faster newcomer's live lock: put it back and look again
+            except OSError:
+                pass
+            os.unlink(aside)
+            return
         os.unlink(aside)
         self.notes.append(note)
 
-    def _read(self) -> Optional[Holder]:
+    def _read(self, path: str = "") -> Optional[Holder]:
         try:
-            with open(self._path, encoding="utf-8") as file:
+            with open(path or self._path, encoding="utf-8") as file:
                 values = json.load(file)
             return Holder(
                 str(values["host"]),

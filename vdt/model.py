@@ -20,6 +20,7 @@ class Kind(enum.Enum):
     FILE = "file"
     FOLDER = "folder"
     LINK = "link"
+    UNKNOWN = "unknown"  # the listing names it, and it cannot be looked at; the reason stands in `target`
     OTHER = "other"  # socket, fifo, device: listed as skipped, never opened
 
 

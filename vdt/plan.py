@@ -116,6 +116,9 @@ class Planner:
         if not selection.included(path):
             return
         plan.listed += 1
+        if entry.kind is Kind.UNKNOWN:
+            plan.refused.append((entry, f"it cannot be looked at: {entry.target}"))
+            return
         reason = selection.never_copied(entry)
         if reason:
             plan.special.append((entry, reason))

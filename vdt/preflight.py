@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, List, Sequence, Tuple, TypeVar
 
 from vdt import fs
@@ -97,7 +97,7 @@ def probe(path: str) -> Destination:
             except OSError:
                 fs.close(fd)
                 raise
-            folder.seal(fd, name, mtime_ns=_PROBE_TIME_NS, mode=_MODE, owner=None, flush=True)
+            folder.seal(fd, name, mtime_ns=_PROBE_TIME_NS, mode=_MODE, created_mode=_MODE, owner=None, flush=True)
 
         step_ns = 0
         fold_case = False
@@ -115,7 +115,8 @@ def probe(path: str) -> Destination:
                 try:
                     folder.flush_volume()
                 except OSError as error:
-                    raise RefusedError(f"{path} cannot be flushed: {fs.explain(error)[1]}.") from error
+                    notes.append(f"{path}: a flush of the whole volume was refused ({fs.explain(error)[1]}).")
+                    volume = replace(volume, flush=fs.Flush.FILE)
             cold = volume.cold_reads
             if cold:
                 try:
@@ -123,14 +124,8 @@ def probe(path: str) -> Destination:
                 except OSError:
                     cold = False
                 if not cold:
-                    volume = fs.Volume(
-                        volume.kind,
-                        volume.flush,
-                        False,
-                        "a read past this client's cache was refused",
-                        volume.remote,
-                        volume.free_bytes,
-                    )
+                    why = "a read past this client's cache was refused"
+                    volume = replace(volume, cold_reads=False, why_not_cold=why)
             if not _thrice("read back from", path, lambda: read_back(False)):
                 raise RefusedError(f"{path} gives back other bytes than were written. Nothing was copied; check it.")
             try:
@@ -152,6 +147,8 @@ def remove_empty(folders: Sequence[str]) -> None:
     for folder in reversed(folders):
         try:
             os.rmdir(folder)
+        except FileNotFoundError:
+            continue
         except OSError:
             return
 
@@ -215,6 +212,7 @@ def make_missing(path: str) -> List[str]:
     try:
         fs.make_folder(path)
     except OSError as error:
+        remove_empty(missing)
         raise RefusedError(
             f"The destination {path} cannot be made: {fs.explain(error)[1]}. "
             "Check that the drive is mounted and that you may write there."

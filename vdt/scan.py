@@ -56,6 +56,8 @@ def walk(
         place = fs.full_path(source, folder)
         try:
             listing = lister(place)
+            if links is Links.FOLLOW:
+                above = (*above, fs.real_id(place))
         except OSError as error:
             yield Scanned(folder, entry, None, error, "Source")
             continue
@@ -64,7 +66,6 @@ def walk(
         listing.sort()
         broken: List[Tuple[Entry, str]] = []
         if links is Links.FOLLOW:
-            above = (*above, fs.real_id(place))
             listing, broken = _follow(place, listing, set(above))
         present: Optional[List[Entry]] = None
         if there:

@@ -27,7 +27,7 @@ class Snapshot:
         names = []
         numbers = array("q")
         for entry in entries:
-            if entry.kind is Kind.FOLDER or entry.kind is Kind.OTHER:
+            if entry.kind not in (Kind.FILE, Kind.LINK):
                 continue
             names.append(entry.name)
             size = entry.size_bytes if entry.kind is Kind.FILE else 0

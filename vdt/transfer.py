@@ -8,11 +8,12 @@ a failed attempt: another try after a wait, a second look at the end, or giving 
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Callable, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
@@ -93,7 +94,7 @@ def lister(retry: RetryPlan, stop: StopFlag) -> Callable[[str], List[Entry]]:
             except OSError as error:
                 wait = retry.wait_before(attempt) if fs.heal(error) is fs.Heal.MAYBE else None
                 if wait is None or stop.wait(wait):
-                    raise
+                    return fs.list_folder(path, tolerant=True)  # one bad name does not cost the whole folder
                 attempt += 1
 
     return listed
@@ -123,6 +124,7 @@ class _Transfer:
         self._second_look: List[Action] = []
         self._looked: Set[str] = set()
         self._folders: List[Tuple[str, Entry]] = []  # those whose times and modes are set last
+        self._unmade: Dict[str, OSError] = {}  # folders that could not be made, and so those below them
         self._pending = 0
         self._walked = False
         meter = _Counting(job.meter)
@@ -161,6 +163,8 @@ class _Transfer:
                 recorder.batch_done(len(outcomes))
             on_error.pop_all()
         copied_s = time.monotonic() - began
+        for action in [action for _, _, action in self._waiting] + self._second_look:
+            recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
         if not job.dry_run:
             self._finish_folders()
             self._flush_destination()
@@ -241,7 +245,8 @@ class _Transfer:
                 looked = True
                 if self._stop.wait(SECOND_LOOK_S):
                     return
-                for action in self._second_look:
+                again, self._second_look = self._second_look, []
+                for action in again:
                     yield self._sent(_alone(action))
             else:
                 return
@@ -268,12 +273,12 @@ class _Transfer:
         created = plan.is_new or (not item.folder and job.root_created)
         recorder.folder(plan, created=created)
         if plan.is_new and not job.dry_run and (job.policy.empty_folders or plan.actions):
-            error = self._make(place)
+            error = self._unmade.get(item.folder.rpartition("/")[0]) or self._make(place)
             if error is not None:
+                self._unmade[item.folder] = error
                 recorder.folder_failed(item.folder, "Creating Destination Directory", place, error)
                 for action in plan.actions:
                     recorder.refused(action.path, action.source.size_bytes, "its folder could not be made")
-                plan.descend.clear()
                 return
         recorder.tally.folder(created=created)
         if item.entry is not None:
@@ -296,6 +301,9 @@ class _Transfer:
         while True:
             try:
                 fs.make_folder(place)
+                if self._job.target.volume.flush is fs.Flush.FILE:
+                    with fs.Folder(os.path.dirname(place)) as parent:
+                        parent.flush_names()
                 return None
             except OSError as error:
                 heal = fs.heal(error)

@@ -62,23 +62,26 @@ class TreeLog:
     def flush(self) -> None:
         if self._file is None or not self._pieces:
             return
-        data = "".join(self._pieces).encode("utf-8", "backslashreplace")
-        self._pieces, self._held = [], 0
         try:
-            self._file.write(data)
+            self._file.write(self._take())
             self._file.flush()
         except OSError as error:
             raise LostOutputError(f"The log {self.path} cannot be written: {fs.explain(error)[1]}.") from error
+
+    def _take(self) -> bytes:
+        data = "".join(self._pieces).encode("utf-8", "backslashreplace")
+        self._pieces, self._held = [], 0
+        return data
 
     def close(self) -> None:
         """Force everything to the medium and close. Raises LostOutputError."""
         if self._file is None:
             return
-        self.flush()
+        file, self._file = self._file, None
         try:
-            os.fsync(self._file.fileno())
+            with file:
+                file.write(self._take())
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
-            raise LostOutputError(f"The log {self.path} cannot be flushed: {fs.explain(error)[1]}.") from error
-        finally:
-            self._file.close()
-            self._file = None
+            raise LostOutputError(f"The log {self.path} cannot be written: {fs.explain(error)[1]}.") from error

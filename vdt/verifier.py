@@ -13,7 +13,7 @@ from vdt import fs
 from vdt.copyjob import CopyJob
 from vdt.hashing import Digester
 from vdt.model import Action, Entry, Evidence, Failure, FileClass, Links, Outcome, Status, Verify
-from vdt.steps import MISMATCH_CODE, Step, StoppedReadingError
+from vdt.steps import MISMATCH_CODE, SidedError, Step, StoppedReadingError
 
 _STOP_CHECK_BYTES = 8 << 20  # a stop waits for no more than the rest of a read of this size
 
@@ -26,6 +26,12 @@ class Proof(NamedTuple):
     note: str = ""
     wrong: str = ""
     wrong_side: str = ""  # "source" or "destination"
+    file_id: Tuple[int, int] = (0, 0)
+    size_bytes: int = 0
+
+    def is_file(self, found: fs.Stat) -> bool:
+        """True when `found` is the file that was proven, as far as the system tells files apart."""
+        return found.size_bytes == self.size_bytes and found.file_id == self.file_id
 
 
 class Verifier:
@@ -52,21 +58,25 @@ class Verifier:
             found = dest.stat(partial)
             wrong = "" if found.size_bytes == size_bytes else "it was stored with another size"
             evidence = Evidence.NONE if verify is Verify.NONE else Evidence.INFLIGHT
-            return Proof(evidence, found.mtime_ns, "", wrong, "destination" if wrong else "")
+            side = "destination" if wrong else ""
+            return Proof(evidence, found.mtime_ns, "", wrong, side, found.file_id, size_bytes)
         note = ""
-        stored, right = self._same(dest, partial, size_bytes, digest, cold=self._cold, follow=False)
+        found, right = self._same(dest, partial, size_bytes, digest, cold=self._cold, follow=False)
         if not right:
-            stored, right = self._same(dest, partial, size_bytes, digest, cold=self._cold, follow=False)
+            found, right = self._same(dest, partial, size_bytes, digest, cold=self._cold, follow=False)
             note = "read back wrong once, right the second time"
         if not right:
-            return Proof(Evidence.NONE, stored, "", "what was read back is not what was sent", "destination")
+            return Proof(Evidence.NONE, 0, "", "what was read back is not what was sent", "destination")
         evidence = self._readback
         if verify is Verify.BOTH:
-            _, right = self._same(source, name, size_bytes, digest, cold=self._source_cold, follow=self._follow)
+            try:
+                _, right = self._same(source, name, size_bytes, digest, cold=self._source_cold, follow=self._follow)
+            except OSError as error:
+                raise SidedError(Step("Copying File", source, name), error) from error
             if not right:
-                return Proof(Evidence.NONE, stored, "", "two reads of the source gave different bytes", "source")
+                return Proof(Evidence.NONE, 0, "", "two reads of the source gave different bytes", "source")
             evidence = self._both(evidence)
-        return Proof(evidence, stored, note)
+        return Proof(evidence, found.mtime_ns, note, "", "", found.file_id, size_bytes)
 
     def prove(self, action: Action, source: fs.Folder, dest: fs.Folder) -> Optional[Outcome]:
         """Read both sides of a file that is already there. None: they differ, and it is to be copied again."""
@@ -131,14 +141,14 @@ class Verifier:
 
     def _same(
         self, folder: fs.Folder, name: str, size_bytes: int, digest: str, *, cold: bool, follow: bool
-    ) -> Tuple[int, bool]:
-        """(mtime kept, True when size and digest are as expected)."""
+    ) -> Tuple[fs.Stat, bool]:
+        """(what the open file says, True when size and digest are as expected)."""
         with folder.back(name, cold=cold, follow=follow) as (found, views):
             if found.size_bytes != size_bytes:
-                return found.mtime_ns, False
+                return found, False
             digester = Digester()
             self._feed(digester, views, size_bytes)
-            return found.mtime_ns, digester.size_bytes == size_bytes and digester.digest == digest
+            return found, digester.size_bytes == size_bytes and digester.digest == digest
 
     def _feed(self, digester: Digester, views: Iterator[memoryview], size_bytes: int) -> None:
         take, stop, update = self._job.meter.take, self._job.stop, digester.update

@@ -95,8 +95,12 @@ def state_home() -> str:
     return os.path.join(base, "vdt")
 
 
-def list_folder(path: str) -> List[Entry]:
-    """Everything in a folder, unsorted, links not followed. Names that vanish meanwhile are left out."""
+def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
+    """Everything in a folder, unsorted, links not followed. Names that vanish meanwhile are left out.
+
+    `tolerant` gives names that cannot be looked at as Kind.UNKNOWN, with the reason as their target, where an
+    OSError would be raised otherwise.
+    """
     entries = []
     with os.scandir(path) as names:
         for item in names:
@@ -105,6 +109,10 @@ def list_folder(path: str) -> List[Entry]:
                 entries.append(_entry(item.name, found, item.path))
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                if not tolerant:
+                    raise
+                entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
     return entries
 
 
@@ -203,7 +211,10 @@ class Folder:
         """Let the directory go; a second call does nothing."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError:  # it was only read from: nothing can be lost
+                pass
 
     def __enter__(self) -> Folder:
         return self
@@ -238,12 +249,13 @@ class Folder:
         *,
         mtime_ns: Optional[int],
         mode: Optional[int],
+        created_mode: int,
         owner: Optional[Tuple[int, int]],
         flush: bool,
     ) -> None:
         """Give a finished file its owner, mode and times, flush it where asked, and close it.
 
-        `owner` is the user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
+        `created_mode` is what `create` was given: a mode that the file has already is not set again. `owner` is the user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
         """
         try:
             changed = False
@@ -253,7 +265,7 @@ class Folder:
                     changed = True  # the system drops the set-id bits
                 except PermissionError:
                     pass  # rsync -a as a plain user: owner stays ours
-            if mode is not None and (changed or mode != ((mode & 0o777) | 0o200) & ~_UMASK):
+            if mode is not None and (changed or mode != ((created_mode & 0o777) | 0o200) & ~_UMASK):
                 try:
                     os.fchmod(fd, mode)
                 except OSError as error:
@@ -326,12 +338,12 @@ class Folder:
             self._noatime = 0
         try:
             found = _stat(os.fstat(fd))
-            yield found, read_views(fd, found.size_bytes)
+            yield found, read_views(fd, found.size_bytes, direct=cold)
         finally:
             os.close(fd)
 
 
-def read_views(fd: int, size_bytes: int) -> Iterator[memoryview]:
+def read_views(fd: int, size_bytes: int, *, direct: bool = False) -> Iterator[memoryview]:
     """The bytes of an open file from its beginning, as views that live until the next one.
 
     One call for a small file: a read that reaches the expected size and comes back short is the end. A file that is
@@ -345,8 +357,8 @@ def read_views(fd: int, size_bytes: int) -> Iterator[memoryview]:
             return
         yield view[:got]
         offset += got
-        if got < _BUFFER_BYTES and (offset >= size_bytes or offset % _BLOCK_BYTES):
-            return  # behind an odd offset O_DIRECT could not read on; the caller compares sizes
+        if got < _BUFFER_BYTES and (offset >= size_bytes or (direct and offset % _BLOCK_BYTES)):
+            return  # behind an odd offset O_DIRECT cannot read on; the caller compares sizes
 
 
 def _stat(found: os.stat_result) -> Stat:
@@ -410,6 +422,7 @@ _NEVER = frozenset(
     getattr(errno, name)
     for name in [
         "EACCES",
+        "ESPIPE",
         "EPERM",
         "EROFS",
         "ENOENT",

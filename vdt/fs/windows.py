@@ -137,12 +137,23 @@ def state_home() -> str:
     return ntpath.join(base, "vdt")
 
 
-def list_folder(path: str) -> List[Entry]:
-    """Everything in a folder, unsorted. One enumeration gives sizes, times and attributes; no call a file."""
+def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
+    """Everything in a folder, unsorted. One enumeration gives sizes, times and attributes; no call a file.
+
+    `tolerant` gives names that cannot be looked at as Kind.UNKNOWN, with the reason as their target, where an
+    OSError would be raised otherwise.
+    """
     entries = []
     with os.scandir(_long(path)) as names:
         for item in names:
-            entries.append(_entry(item.name, item.stat(follow_symlinks=False), item.path))
+            try:
+                entries.append(_entry(item.name, item.stat(follow_symlinks=False), item.path))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if not tolerant:
+                    raise
+                entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
     return entries
 
 
@@ -285,6 +296,7 @@ class Folder:
         *,
         mtime_ns: Optional[int],
         mode: Optional[int],
+        created_mode: int,
         owner: Optional[Tuple[int, int]],
         flush: bool,
     ) -> None:
@@ -384,7 +396,7 @@ def _read_handle(handle: int, size_bytes: int) -> Iterator[memoryview]:
             return
 
 
-def read_views(fd: int, size_bytes: int) -> Iterator[memoryview]:
+def read_views(fd: int, size_bytes: int, *, direct: bool = False) -> Iterator[memoryview]:
     """The bytes of an open source from its beginning, as views that live until the next one."""
     return _read_handle(msvcrt.get_osfhandle(fd), size_bytes)
 

@@ -30,6 +30,17 @@ class _Formatter(logging.Formatter):
         return super().formatMessage(record)
 
 
+class _Memory(logging.Handler):
+    """Keeps formatted lines where this machine has no folder for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: List[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
 class MasterLog:
     """Log of one run. `logger` takes the events; `deliver` moves them to the share."""
 
@@ -37,15 +48,16 @@ class MasterLog:
         self.logger = logging.Logger("vdt", logging.DEBUG if debug else logging.INFO)
         self._state = state_folder
         self._path = ""
-        self._handler: logging.Handler = logging.NullHandler()
+        self._memory = _Memory()
+        self._handler: logging.Handler = self._memory
         try:
             os.makedirs(state_folder, mode=0o700, exist_ok=True)
             stamp = f"{started.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
             self._path = os.path.join(state_folder, f"{_PREFIX}{stamp}.log")
             self._handler = logging.FileHandler(self._path, encoding="utf-8", errors="backslashreplace")
-            self._handler.setFormatter(_Formatter(_LAYOUT))
         except OSError:
             self._path = ""  # no local state folder: the events go to the share alone, at the end
+        self._handler.setFormatter(_Formatter(_LAYOUT))
         self.logger.addHandler(self._handler)
 
     def deliver(self, logs: str, drive: str) -> str:
@@ -65,6 +77,7 @@ class MasterLog:
         try:
             fs.make_folder(logs)
             with open(os.path.join(logs, NAME), "ab") as master:
+                master.write("".join(f"{line}\n" for line in self._memory.lines).encode("utf-8", "backslashreplace"))
                 for path in self._waiting():
                     with open(path, "rb") as file:
                         master.write(file.read())
