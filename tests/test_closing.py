@@ -126,6 +126,25 @@ def test_first_difference() -> None:
     assert first_difference(with_folder(A, "empty"), tree(A)) == "empty"
 
 
+def linked(size: int, mtime: int, kind: Kind = Kind.LINK) -> Snapshot:
+    snapshot = Snapshot()
+    snapshot.add("", [Entry("l", kind, size, mtime, 0o777, (0, 0), target="x")])
+    return snapshot
+
+
+def test_times_and_lengths_of_links_are_no_change() -> None:
+    """Not every system can set the time of a link; its text was compared."""
+    rules = {"before": linked(3, 1), "time_step_ns": 0, "times_kept": True, "known": frozenset()}
+    assert changed_since(linked(3, 1), linked(9, 2), **rules) == ()
+    (problem,) = changed_since(linked(3, 1), linked(3, 1, Kind.FILE), **rules)
+    assert problem.path == "l", "a file where a link is in the source"
+
+
+def test_links_hold_no_bytes() -> None:
+    assert bytes_left(linked(3, 1), tree({})) == 0
+    assert only_there(tree({}), linked(3, 1)) == Count(1, 0, 0)
+
+
 def test_only_there() -> None:
     assert only_there(tree(A), tree(A)) == Count()
     assert only_there(tree(A), tree({})) == Count()

@@ -123,15 +123,12 @@ def test_read_only_files_and_odd_modes_arrive_as_they_are(place: Place, mode: in
     assert stat.S_IMODE((place.destination / "f").stat().st_mode) == mode
 
 
-WRONG_MODE = pytest.mark.xfail(strict=True, reason="known: seal looks at the mode now, create used the listed one")
-
-
 @pytest.mark.parametrize(
     ("listed", "now"),
     [
-        pytest.param(0o600, 0o644, marks=WRONG_MODE),
-        pytest.param(0o644, 0o600, marks=WRONG_MODE),
-        pytest.param(0o777, 0o600, marks=WRONG_MODE),
+        pytest.param(0o600, 0o644),
+        pytest.param(0o644, 0o600),
+        pytest.param(0o777, 0o600),
         (0o644, 0o444),
     ],
 )
@@ -400,10 +397,7 @@ def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest
     assert outcome.status is Status.UNSTABLE and place.left() == []
 
 
-RETRIED = pytest.mark.xfail(strict=True, reason="known: a fifo ends as ESPIPE, 'illegal seek', which is tried again")
-
-
-@pytest.mark.parametrize("now", ["folder", "link", pytest.param("fifo", marks=RETRIED)])
+@pytest.mark.parametrize("now", ["folder", "link", "fifo"])
 def test_a_source_that_became_something_else_is_reported(place: Place, now: str, tmp_path: Path) -> None:
     entry = place.put("f", b"data")
     path = place.source / "f"

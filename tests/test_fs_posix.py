@@ -525,7 +525,6 @@ def test_a_file_that_is_cut_between_two_reads_ends_there(tmp_path: Path) -> None
         assert read(views) == b""
 
 
-@pytest.mark.xfail(strict=True, reason="known: a short read to an odd offset is taken for the end of the file")
 def test_short_reads_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = os.urandom(10_000)
     (tmp_path / "f").write_bytes(data)

@@ -92,7 +92,6 @@ def test_a_pipe_that_nobody_reads_is_said() -> None:
         write_json("-", VALUE, Broken())
 
 
-@pytest.mark.xfail(strict=True, reason="known: a report that could not take its name is left beside as .new")
 def test_a_report_that_could_not_take_its_name_is_not_left_beside(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     with pytest.raises(LostOutputError):
@@ -100,7 +99,6 @@ def test_a_report_that_could_not_take_its_name_is_not_left_beside(tmp_path: Path
     assert os.listdir(tmp_path) == ["taken"]
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="known: a closed stream raises ValueError, not OSError")
 def test_a_closed_stream_is_said() -> None:
     stream = io.StringIO()
     stream.close()

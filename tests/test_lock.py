@@ -429,7 +429,6 @@ def test_of_many_who_race_for_one_lock_exactly_one_wins(state: Path, turn: int) 
     assert not state.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="known: _remove takes whatever lock lies there by now, not the one it looked at")
 def test_two_who_find_the_same_dead_lock_do_not_take_it_from_each_other(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,7 +150,6 @@ def test_exactly_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     lines.close()
 
 
-@pytest.mark.xfail(strict=True, reason="such a name cannot be encoded", raises=UnicodeEncodeError)
 def test_half_a_surrogate_pair_beyond_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """NTFS takes such names, and os.scandir gives them so."""
     monkeypatch.setattr(manifest, "_RUN_LINES", 1)

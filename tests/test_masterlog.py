@@ -166,7 +166,6 @@ def test_other_files_of_the_state_folder_are_left_alone(place: Place) -> None:
     assert place.master.read_bytes() == b""
 
 
-@pytest.mark.xfail(strict=True, reason="known: without a local state folder all events are dropped unsaid")
 def test_without_a_local_folder_the_events_reach_the_share_all_the_same(place: Place) -> None:
     place.state.write_bytes(b"a file in the folder's place")
     log = place.log()

@@ -36,13 +36,19 @@ def other(name: str) -> Entry:
     return Entry(name, Kind.OTHER, 0, T, 0o644, (0, 0))
 
 
-def recorded(*entries: Entry, where: str = "", stored: Optional[int] = None, also: str = "") -> Records:
+def recorded(
+    *entries: Entry,
+    where: str = "",
+    stored: Optional[int] = None,
+    also: str = "",
+    evidence: Evidence = Evidence.COLD,
+) -> Records:
     """Records that hold the entries as copied; the destination keeps `stored` as their time."""
     records = Records()
     for entry in entries:
         kept = entry.mtime_ns if stored is None else stored
         path = f"{where}/{entry.name}" if where else entry.name
-        records.add(path, Record(entry.size_bytes, entry.mtime_ns, kept, DIGEST, Evidence.COLD, also))
+        records.add(path, Record(entry.size_bytes, entry.mtime_ns, kept, DIGEST, evidence, also))
     return records
 
 
@@ -55,10 +61,18 @@ def plan(
     existing: Existing = Existing.TRUST,
     replace_proven: bool = False,
     also: Optional[str] = None,
+    past_cache: bool = False,
     fold_case: bool = False,
     **policy,
 ) -> FolderPlan:
-    rules = Rules(Policy(**policy), existing, replace_proven, also, fold_case)
+    rules = Rules(
+        policy=Policy(**policy),
+        existing=existing,
+        replace_proven=replace_proven,
+        also=also,
+        past_cache=past_cache,
+        fold_case=fold_case,
+    )
     there = None if dest is None else list(dest)
     return Planner(rules, records).plan(Pair(where, sorted(source), there))
 
@@ -302,6 +316,21 @@ def test_a_second_digest_must_be_on_record_too() -> None:
     assert found("") == {"a": "prove"}
     assert found("sha256:" + "0" * 64) == {"a": "prove"}
     assert found("md4:" + "0" * 32) == {"a": "prove"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [(Evidence.REREAD, "prove"), (Evidence.COLD, "skipped:on_record"), (Evidence.BOTH, "skipped:on_record")],
+)
+def test_a_record_of_a_read_through_the_cache_is_proven_again_where_more_is_asked(evidence, expected: str) -> None:
+    rules = {"records": recorded(file(), evidence=evidence), "existing": Existing.PROVE}
+    assert buckets(plan([file()], [file()], past_cache=True, **rules)) == {"a": expected}
+    assert buckets(plan([file()], [file()], past_cache=False, **rules)) == {"a": "skipped:on_record"}
+
+
+def test_a_weak_record_still_guards_its_copy() -> None:
+    records = recorded(file(), evidence=Evidence.REREAD)
+    assert buckets(plan([file(size=9)], [file()], records=records, past_cache=True)) == {"a": "conflict"}
 
 
 def test_a_second_digest_on_record_does_no_harm() -> None:
@@ -578,6 +607,18 @@ def test_special_entries_are_listed_with_a_reason(entry: Entry, word: str) -> No
     assert found.actions == [] and found.skipped == []
 
 
+def test_what_cannot_be_looked_at_fails_with_the_reason() -> None:
+    """The listing names it; what it is, nobody knows."""
+    entry = Entry("a", Kind.UNKNOWN, 0, 0, 0, (0, 0), target="Input/output error")
+    for there in ([], [file()], [folder("a")]):
+        found = plan([entry], there, records=recorded(file()))
+        ((named, reason),) = found.refused
+        assert named == entry and "Input/output error" in reason
+        assert found.listed == 1
+        assert buckets(found) == {"a": "refused"}
+        assert found.extra_files == [] and found.extra_folders == []
+
+
 def test_special_entries_go_before_excludes_and_records() -> None:
     """Never read, whatever else is known of it."""
     entry = file(offline=True)
@@ -825,7 +866,7 @@ times = st.sampled_from([T - HOUR, T - S, T, T + S])
 entries = st.builds(
     Entry,
     name=some_names,
-    kind=st.sampled_from([Kind.FILE, Kind.FILE, Kind.FILE, Kind.FOLDER, Kind.LINK, Kind.OTHER]),
+    kind=st.sampled_from([Kind.FILE, Kind.FILE, Kind.FILE, Kind.FOLDER, Kind.LINK, Kind.OTHER, Kind.UNKNOWN]),
     size_bytes=st.sampled_from([0, 1, 100]),
     mtime_ns=times,
     mode=st.sampled_from([0o644, 0o600]),
@@ -852,7 +893,12 @@ policies = st.fixed_dictionaries(
     },
 )
 more_rules = st.fixed_dictionaries(
-    {"existing": st.sampled_from(list(Existing)), "replace_proven": flags, "also": st.sampled_from([None, "md5"])}
+    {
+        "existing": st.sampled_from(list(Existing)),
+        "replace_proven": flags,
+        "also": st.sampled_from([None, "md5"]),
+        "past_cache": flags,
+    }
 )
 
 
@@ -927,7 +973,8 @@ def test_a_synchronised_folder_with_records_needs_no_work(source, policy, rules)
     )  # fmt: skip
     found = plan(source, there, where="d", records=records, **rules, **policy)
     assert found.actions == [] and found.retouch == []
-    assert found.conflicts == [] and found.mismatches == [] and found.refused == []
+    assert found.conflicts == [] and found.mismatches == []
+    assert all(entry.kind is Kind.UNKNOWN for entry, _ in found.refused)
     assert found.extra_files == [] and found.extra_folders == [] and found.stale_partials == []
     assert all(exists for _, exists in found.descend)
     assert all(s.word or s.evidence is Evidence.ON_RECORD for s in found.skipped)

@@ -38,7 +38,8 @@ def test_the_promised_keys() -> None:
         *("failed", "unstable", "conflict", "type_mismatch", "extra"),
     }
     more = {
-        *("special", "changed_since", "grew", "retries", "threads_used", "manifest", "manifest_sha256"),
+        *("special", "links", "outward_links", "unverified", "changed_since", "grew", "retries", "threads_used"),
+        *("manifest", "manifest_sha256"),
         *("stopped", "fatal", "notes"),
     }
     assert set(tree_object(RESULT)) == promised | more
@@ -69,7 +70,7 @@ def test_times_are_local_with_offset() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["failed", "unstable", "conflict", "type_mismatch", "extra", "special", "changed_since"]
+    "name", ["failed", "unstable", "conflict", "type_mismatch", "extra", "special", "outward_links", "changed_since"]
 )
 def test_lists(name: str) -> None:
     value = tree_object(replace(RESULT, **{name: P}))
@@ -78,16 +79,13 @@ def test_lists(name: str) -> None:
     assert lists == {name}
 
 
-def test_unproven_files_stand_among_the_failed() -> None:
-    value = tree_object(replace(RESULT, failed=P, unproven=(Problem("d/b", "unread"),)))
-    assert [one["path"] for one in value["failed"]] == ["d/a", "d/b"]
-
-
 def test_the_plain_values() -> None:
     value = tree_object(
         replace(
             RESULT,
             resumed_bytes=7,
+            links=5,
+            unverified=6,
             retries=8,
             threads_used=2.34567,
             manifest="/d.xxh128",
@@ -99,6 +97,7 @@ def test_the_plain_values() -> None:
         )
     )
     assert (value["source"], value["destination"]) == ("/s", "/d")
+    assert (value["links"], value["unverified"]) == (5, 6)
     assert (value["resumed_bytes"], value["retries"], value["threads_used"]) == (7, 8, 2.35)
     assert (value["manifest"], value["manifest_sha256"]) == ("/d.xxh128", "5" * 64)
     assert value["notes"] == ["one", "two"]
@@ -124,7 +123,8 @@ def test_complete_says_that_the_run_reached_its_end(reached: bool) -> None:
         ({"failed": P}, "not complete", 15),
         ({"unstable": P}, "not complete", 15),
         ({"conflict": P}, "not complete", 15),
-        ({"unproven": P}, "not complete", 15),
+        ({"unverified": 1}, "complete, not proven", 7),
+        ({"outward_links": P}, "proven", 7),
         ({"type_mismatch": P}, "not complete", 7),
         ({"reached_end": False, "stopped": "interrupted"}, "stopped", 15),
         ({"reached_end": False, "failed": P}, "stopped", 15),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vdt.model import Count, Entry, Kind
-from vdt.snapshot import Snapshot
+from vdt.snapshot import LINK_SIZE, Snapshot, clamped
 
 
 def entry(name: str, kind: Kind = Kind.FILE, size: int = 10, mtime: int = 5) -> Entry:
@@ -45,7 +45,42 @@ def test_links_are_files_without_bytes() -> None:
     snapshot = Snapshot()
     snapshot.add("", [entry("link", Kind.LINK, size=7, mtime=8), entry("file", size=9, mtime=6)])
     assert snapshot.count == Count(2, 0, 9)
-    assert snapshot.folder("") == {"link": (0, 8), "file": (9, 6)}
+    assert snapshot.folder("") == {"link": (LINK_SIZE, 8), "file": (9, 6)}
+
+
+def test_a_link_is_told_from_an_empty_file() -> None:
+    assert LINK_SIZE < 0
+
+
+def test_what_cannot_be_looked_at_is_no_file() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [entry("x", Kind.UNKNOWN, size=9)])
+    assert snapshot.count == Count(0, 0, 0)
+
+
+def test_times_beyond_64_bits_are_cut() -> None:
+    far = 2**63 - 1
+    times = {0: 0, -5: -5, far: far, -far: -far, far + 1: far, -(far + 2): -far, 10**30: far, -(10**30): -far}
+    assert {time: clamped(time) for time in times} == times
+    snapshot = Snapshot()
+    snapshot.add("", [entry("late", mtime=10**20), entry("early", mtime=-(10**20))])
+    assert snapshot.folder("") == {"late": (10, far), "early": (10, -far)}
+
+
+def test_count_without_empty_folders() -> None:
+    snapshot = Snapshot()
+    assert snapshot.count_without_empty_folders == Count(0, 0, 0)
+    for folder, names in (("", "r"), ("a", ""), ("a/b", "x"), ("a/b/c", ""), ("d", ""), ("d/e", ""), ("ab", "y")):
+        snapshot.add(folder, [entry(name) for name in names])
+    assert snapshot.count == Count(files=3, folders=6, size_bytes=30)
+    assert snapshot.count_without_empty_folders == Count(files=3, folders=3, size_bytes=30), "a, a/b and ab"
+
+
+def test_a_root_that_holds_only_folders_is_no_folder_below_itself() -> None:
+    snapshot = Snapshot()
+    snapshot.add("", [])
+    snapshot.add("a", [entry("x")])
+    assert snapshot.count_without_empty_folders == Count(1, 1, 10)
 
 
 def test_sockets_fifos_and_devices_are_no_files() -> None:

@@ -471,7 +471,6 @@ def test_a_folder_that_cannot_be_made_is_reported_and_the_rest_arrives(
     assert len(tries) == (1 if code == errno.EACCES else 3)
 
 
-@pytest.mark.xfail(strict=True, reason="known: files below a folder that could not be made are in no count and no list")
 def test_all_files_below_a_folder_that_cannot_be_made_are_accounted_for(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -506,7 +505,6 @@ def test_a_listing_is_tried_again_and_a_stop_ends_that(monkeypatch: pytest.Monke
     assert len(tries) == 1
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="known: real_id in the walk is not guarded")
 def test_a_folder_that_vanishes_between_listing_and_look_is_no_crash(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,6 @@ def test_a_full_disk_is_said_at_the_end() -> None:
 
 
 @needs_full
-@pytest.mark.xfail(strict=True, raises=OSError, reason="known: closing the file raises once more, as a bare OSError")
 def test_after_it_was_said_closing_says_it_in_the_same_words() -> None:
     log = TreeLog(FULL)
     log.write("x")

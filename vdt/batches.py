@@ -15,7 +15,7 @@ _MOST_FILES = {
 }
 MOST_FILES = _MOST_FILES[fs.Flush.VOLUME]
 MOST_BYTES = 32 << 20
-MOST_FOLDERS = 32  # each holds two descriptors open until the batch is renamed
+MOST_FOLDERS = 16  # each holds two descriptors open until the batch is renamed
 
 
 def files_in_a_batch(flush: fs.Flush) -> int:

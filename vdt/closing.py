@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Container, List, Tuple
 
 from vdt.model import Count, Problem, join
-from vdt.snapshot import Snapshot
+from vdt.snapshot import LINK_SIZE, Snapshot
 
 
 def changed_since(
@@ -43,7 +43,7 @@ def changed_since(
             stored_size, stored_mtime = copied[name]
             if size != stored_size:
                 found.append(Problem(path, f"the source changed since: {stored_size} -> {size} bytes"))
-            elif times_kept and abs(mtime - stored_mtime) > time_step_ns:
+            elif times_kept and size != LINK_SIZE and abs(mtime - stored_mtime) > time_step_ns:
                 found.append(Problem(path, "the source changed since: its time moved"))
     for folder in before.folders():
         now = source.folder(folder)
@@ -76,7 +76,7 @@ def only_there(source: Snapshot, dest: Snapshot) -> Count:
         for name, (size, _) in dest.folder(folder).items():
             if name not in known:
                 files += 1
-                size_bytes += size
+                size_bytes += max(0, size)
     return Count(files, folders, size_bytes)
 
 
@@ -87,5 +87,5 @@ def bytes_left(source: Snapshot, dest: Snapshot) -> int:
         there = dest.folder(folder)
         for name, (size, _) in source.folder(folder).items():
             if name not in there or there[name][0] != size:
-                left += size
+                left += max(0, size)
     return left

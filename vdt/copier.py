@@ -145,7 +145,7 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
-                step = Step("Copying File", dest, name)
+                step = Step("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 dest.seal(
                     out,
@@ -306,7 +306,7 @@ class Copier:
 
 def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     """Name of the partial of one source file in one run: short, whatever the length of the target's name."""
-    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}".encode("utf-8", "surrogateescape")
+    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}".encode("utf-8", "surrogatepass")
     return f".vdt-{hashlib.blake2b(text, digest_size=8).hexdigest()}.partial"
 
 

@@ -19,7 +19,7 @@ from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
-from vdt.manifest_file import publish
+from vdt.manifest_file import publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
@@ -42,6 +42,7 @@ class CopyRequest:
     policy: Policy = Policy()
     verify: Verify = Verify.COLD
     existing: Existing = Existing.TRUST
+    replace_proven: bool = False
     threads: int = 8
     retry: RetryPlan = RetryPlan()
     log: str = ""
@@ -77,6 +78,8 @@ def copy_tree(
     )
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
+    for report in (request.log, request.manifest):
+        preflight.check_report(report, source)
     preflight.check_apart(source, destination)
     job = TreeJob(
         source=source,
@@ -85,6 +88,7 @@ def copy_tree(
         policy=request.policy,
         verify=request.verify,
         existing=request.existing,
+        replace_proven=request.replace_proven,
         threads=request.threads,
         retry=request.retry,
         meter=meter or NoLimit(),
@@ -127,7 +131,7 @@ def copy_tree(
 
 def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
     """Take the lock beside the destination, or inside it where that cannot be; (lock, True when inside)."""
-    parent, name = os.path.split(destination.rstrip("/\\") or destination)
+    parent, name = os.path.split(os.path.realpath(destination).rstrip("/\\") or destination)
     beside = os.path.join(parent, f".{name}.vdt")
     inside = os.path.join(destination, STATE_INSIDE)
     places = [(beside, False), (inside, True)]
@@ -166,5 +170,14 @@ def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
 
 def _write_manifest(result: TreeResult, lines: SortedLines, path: str, started: datetime) -> TreeResult:
     root, ending = os.path.splitext(path)
-    sha256 = publish(lines, path, keep_as=f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}")
+    keep_as, incomplete = f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}", f"{root}.incomplete{ending}"
+    if result.proven:
+        sha256 = publish(lines, path, keep_as=keep_as)
+        remove(incomplete)
+    else:
+        if not result.reached_end and not result.files.copied and os.path.exists(path):
+            return result  # nothing was changed: what the former manifest says still stands
+        set_aside(path, keep_as)
+        path = incomplete
+        sha256 = publish(lines, path)
     return replace(result, manifest=path, manifest_sha256=sha256, notes=(*result.notes, *lines.notes))

@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Callable, Generic, Iterator, Optional, Tuple, TypeVar
+from typing import Callable, Generator, Generic, Iterator, Optional, Tuple, TypeVar
 
 from vdt.tuning import Tuner
 
@@ -78,7 +78,7 @@ class Engine(Generic[Task, Result]):
         self._started = time.monotonic()
         self._ended: Optional[float] = None
 
-    def run(self, tasks: Iterator[Optional[Task]]) -> Iterator[Result]:
+    def run(self, tasks: Iterator[Optional[Task]]) -> Generator[Result, None, None]:
         """Yield results as they complete.
 
         `tasks` yields None to say "nothing right now, ask again when a result came or after a moment"; it may look at
@@ -88,7 +88,7 @@ class Engine(Generic[Task, Result]):
         exhausted = False
         tuner = Tuner(self._threads, time.monotonic())
         with ThreadPoolExecutor(self._threads, thread_name_prefix="vdt") as pool, ExitStack() as on_error:
-            on_error.callback(setattr, self, "_abandoned", True)  # queued tasks are not begun any more
+            on_error.callback(self._abandon)
             while True:
                 while not exhausted and in_flight < self._limit:
                     try:
@@ -115,6 +115,11 @@ class Engine(Generic[Task, Result]):
                 yield result
             on_error.pop_all()
         self._ended = time.monotonic()
+
+    def _abandon(self) -> None:
+        """Queued tasks are not begun any more, and nobody waits at the gate."""
+        self._abandoned = True
+        self._gate.allow(self._threads)
 
     def _one(self, task: Task) -> None:
         with self._gate:

@@ -183,7 +183,11 @@ class TreeLock:
             try:
                 if not self.held():
                     return
-                os.replace(self._write_beside(replace(self._me, counter=count)), self._path)
+                beside = self._write_beside(replace(self._me, counter=count))
+                try:
+                    os.replace(beside, self._path)
+                except OSError:
+                    os.unlink(beside)
             except OSError:
                 continue  # a share that is away; `held` tells whether the lock survived it
 
@@ -192,8 +196,15 @@ class TreeLock:
         if self._lost:
             return False
         found = self._read()
-        if (found is not None and found.token != self.token) or (found is None and not os.path.exists(self._path)):
-            self._lost = True
+        if found is not None:
+            self._lost = found.token != self.token
+        else:
+            try:
+                os.stat(self._path)
+            except FileNotFoundError:
+                self._lost = os.path.isdir(self._folder)  # a share that is away shows no folder either
+            except OSError:
+                pass  # away for a moment: the last answer stands
         return not self._lost
 
     def release(self) -> None:
@@ -204,11 +215,12 @@ class TreeLock:
         try:
             if self.held():
                 os.unlink(self._path)
+            os.unlink(f"{self._path}.{self.token}")
         except OSError:
             pass
-        for folder in (self._folder, os.path.dirname(self._folder)):
-            if os.path.basename(folder).startswith(".") or folder == self._folder:
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    return
+        parent = os.path.dirname(self._folder)
+        for folder in (self._folder, parent) if os.path.basename(parent) == ".vdt" else (self._folder,):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return

@@ -1,7 +1,7 @@
 """Manifests in xxhsum's text form: 32 hex digits, two blanks, the path relative to the tree with "/".
 
-Pure but for `write_sorted`, which writes to an open file that it is given. Backslashes stay raw; a name with a newline
-or carriage return is GNU-escaped (a leading backslash), which md5sum and sha256sum read and xxhsum 0.8.1 does not.
+Pure but for temporary files of this machine, where long runs wait to be merged. Backslashes stay raw; a name with a
+newline or carriage return is GNU-escaped (a leading backslash), which md5sum and sha256sum read and xxhsum 0.8.1 does not.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ def render(digest: str, path: str) -> str:
         escaped = path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
         return f"\\{digest}  {escaped}"
     return f"{digest}  {path}"
+
+
+def encoded(text: str) -> bytes:
+    """A line as bytes: undecodable bytes of POSIX names as they were, lone surrogates as three bytes."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def parse(line: str) -> Optional[Tuple[str, str]]:
@@ -67,7 +75,7 @@ class SortedLines:
     def _spill(self) -> None:
         self._run.sort()
         file = self._stack.enter_context(
-            tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape", newline="\n")
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass", newline="\n")
         )
         # NUL cannot stand in a path, a newline can
         file.writelines(f"{digest} {path}\0" for path, digest in self._run)

@@ -8,7 +8,7 @@ from typing import Optional
 
 from vdt import fs
 from vdt.errors import LostOutputError
-from vdt.manifest import SortedLines, first_change, render
+from vdt.manifest import SortedLines, encoded, first_change, render
 
 
 def publish(lines: SortedLines, path: str, *, keep_as: str = "") -> str:
@@ -25,14 +25,18 @@ def publish(lines: SortedLines, path: str, *, keep_as: str = "") -> str:
     try:
         with open(beside, "wb") as file:
             for name, digest in lines:
-                line = (render(digest, name) + "\n").encode("utf-8", "surrogateescape")
+                line = encoded(render(digest, name) + "\n")
                 seal.update(line)
                 file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        if keep_as and former_change(path, lines) is not None:
-            set_aside(path, keep_as)
-        os.replace(beside, path)
+        kept = set_aside(path, keep_as) if keep_as and former_change(path, lines) is not None else ""
+        try:
+            os.replace(beside, path)
+        except OSError:
+            if kept:
+                os.rename(kept, path)
+            raise
     except OSError as error:
         try:
             os.unlink(beside)
@@ -51,19 +55,27 @@ def former_change(path: str, lines: SortedLines) -> Optional[str]:
         return None
 
 
-def set_aside(path: str, keep_as: str) -> None:
-    """Rename a manifest to `keep_as`, or to a numbered name beside it where that is taken."""
+def set_aside(path: str, keep_as: str) -> str:
+    """Rename a manifest to `keep_as`, or to a numbered name beside it where that is taken; returns the name, "" where
+    there was none.
+
+    Raises:
+        LostOutputError: it cannot be renamed.
+    """
     if not os.path.lexists(path):
-        return
+        return ""
+    root, ending = os.path.splitext(keep_as)
     target, number = keep_as, 1
     while os.path.lexists(target):
-        root, dot, ending = keep_as.rpartition(".")
-        target = f"{root}-{number}{dot}{ending}"
+        target = f"{root}-{number}{ending}"
         number += 1
     try:
         os.rename(path, target)
     except FileNotFoundError:
-        pass
+        return ""
+    except OSError as error:
+        raise LostOutputError(f"The former manifest {path} cannot be kept: {fs.explain(error)[1]}.") from error
+    return target
 
 
 def remove(path: str) -> None:

@@ -280,7 +280,9 @@ class TreeResult:
     type_mismatch: Tuple[Problem, ...] = ()
     extra: Tuple[Problem, ...] = ()
     special: Tuple[Problem, ...] = ()  # sockets, devices, offline files, foreign partials: listed, not copied
-    unproven: Tuple[Problem, ...] = ()  # there by size and time, asked to be proven, and not proven
+    outward_links: Tuple[Problem, ...] = ()  # links that lead out of the tree: their data was not copied
+    links: int = 0  # files that are links; their text was compared, they hold no data
+    unverified: int = 0  # files of the source that were left as they lie: older or newer ones, special ones
     grew: Tuple[Grew, ...] = ()
     changed_since: Tuple[Problem, ...] = ()  # the last listing of the source shows these new, changed or gone
     notes: Tuple[str, ...] = ()
@@ -300,7 +302,7 @@ class TreeResult:
         """Robocopy's bit mask: 1 files copied, 2 extras, 4 mismatches, 8 failures; 16 alone is fatal."""
         if self.fatal:
             return 16
-        bad = self.failed or self.unstable or self.conflict or self.unproven or self.stopped
+        bad = self.failed or self.unstable or self.conflict or self.stopped
         return (
             (1 if self.files.copied else 0)
             | (2 if self.files.extras or self.dirs.extras else 0)
@@ -317,7 +319,7 @@ class TreeResult:
     def proven(self) -> bool:
         """True when the tree is complete and each file's bytes were read back, now or on record."""
         weak = (Evidence.NONE, Evidence.INFLIGHT, Evidence.PRESENT)
-        return self.complete and not any(self.files_by_evidence.get(level) for level in weak)
+        return self.complete and not self.unverified and not any(self.files_by_evidence.get(level) for level in weak)
 
 
 def join(folder: str, name: str) -> str:

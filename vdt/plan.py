@@ -64,6 +64,7 @@ class Rules:
     existing: Existing = Existing.PROVE
     replace_proven: bool = False
     also: Optional[str] = None  # the second digest that a record must hold to count
+    past_cache: bool = False  # a record must be of a read past the cache; a weaker one is proven again
     fold_case: bool = False  # the destination does not tell "a" from "A"
 
 
@@ -183,6 +184,8 @@ class Planner:
 
     def _record_has_all(self, record: Record) -> bool:
         also = self._rules.also
+        if self._rules.past_cache and not record.evidence.past_cache:
+            return False
         return not also or record.also.startswith(also + ":")
 
     def _older_or_shorter(self, entry: Entry, record: Record) -> bool:

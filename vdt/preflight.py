@@ -17,7 +17,8 @@ from vdt.model import Kind
 
 _TRIES = 3
 _PROBE_BYTES = 4096
-_PROBE_TIME_NS = 1_700_000_000_123_456_700  # 100 ns steps, as NTFS keeps them
+_PROBE_TIME_NS = 1_699_999_999_999_999_999  # an odd second and all nines: whatever a share rounds to shows in full
+_EXACT_NS = 100  # NTFS and SMB keep times in steps of 100 ns: not worth a word
 _MODE = 0o644
 Value = TypeVar("Value")
 
@@ -47,6 +48,16 @@ def check_apart(source: str, destination: str) -> None:
             f"The source {source} lies inside the destination {destination}. "
             "Choose a destination that does not hold it."
         )
+
+
+def check_report(path: str, source: str) -> None:
+    """Refuse a report inside a source, which is never written. "" is no report.
+
+    Raises:
+        RefusedError: it would lie there.
+    """
+    if path and fs.inside(os.path.dirname(fs.absolute(path)), source):
+        raise RefusedError(f"{path} would lie inside the source {source}, which is never written. Name another place.")
 
 
 def check_source(path: str) -> None:
@@ -106,7 +117,7 @@ def probe(path: str) -> Destination:
             try:
                 seal()
                 step_ns = abs(folder.stat(name).mtime_ns - _PROBE_TIME_NS)
-                if step_ns:
+                if step_ns > _EXACT_NS:
                     notes.append(f"{path}: the share keeps times only to about {step_ns / 1e9:g} s.")
             except OSError as error:
                 notes.append(f"{path}: a flush, mode or time was refused ({fs.explain(error)[1]}).")

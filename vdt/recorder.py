@@ -25,6 +25,7 @@ from vdt.snapshot import Snapshot
 from vdt.tally import Tally
 from vdt.treelog import LogSink, NoLog
 
+_MOST_FILE_NOTES = 50
 _FLUSH_EVERY_S = 30.0  # a power cut costs the evidence since the last flush
 _SKIP_WORDS = {word.value: word for word in Skip}
 _ALREADY_EXISTS = 183  # the Windows number in the log for a name that must not be replaced
@@ -73,6 +74,7 @@ class Recorder:
     ) -> None:
         self.tally = Tally()
         self.notes: List[str] = []
+        self._file_notes = 0
         self.grew: List[Grew] = []
         self.retries = 0
         self.waited_s = 0.0
@@ -192,7 +194,7 @@ class Recorder:
         self.tally.outcome(outcome)
         self._file_line(action, size, copied=copied)
         if outcome.note:
-            self.notes.append(outcome.note)
+            self._note(outcome.note)
         if outcome.digest:
             if self._out.evidence is not None and outcome.evidence.proves:
                 self._out.evidence.add(path, self._record(outcome), self._now())
@@ -202,6 +204,18 @@ class Recorder:
         if self._out.each_file is not no_sink:
             state = "linked" if outcome.status is Status.LINKED else "copied" if copied else "skipped"
             self._out.each_file(path, size, state, outcome.evidence.value, outcome.digest, "")
+
+    def _note(self, note: str) -> None:
+        """Keep the first notes on files; the others are counted, so that they do not grow with the tree."""
+        self._file_notes += 1
+        if self._file_notes <= _MOST_FILE_NOTES:
+            self.notes.append(note)
+
+    @property
+    def all_notes(self) -> Tuple[str, ...]:
+        """Every note, and how many were left out."""
+        more = self._file_notes - _MOST_FILE_NOTES
+        return (*self.notes, f"{more} more notes of this kind on single files") if more > 0 else tuple(self.notes)
 
     def _record(self, outcome: Outcome) -> Record:
         also = f"{self._also}:{outcome.also}" if self._also else ""

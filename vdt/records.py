@@ -46,7 +46,7 @@ class Records:
     def add(self, path: str, record: Record) -> None:
         """Take a record of a relative path. Raises ValueError where it does not fit (a torn or forged line)."""
         folder, _, name = path.rpartition("/")
-        raw = name.encode("utf-8", "surrogateescape")
+        raw = name.encode("utf-8", "surrogatepass")
         also = record.also.encode("ascii")
         digest = bytes.fromhex(record.digest)
         if len(digest) != 16 or not raw or len(raw) > 0xFFFF or len(also) > 0xFF:
@@ -76,7 +76,7 @@ class Records:
         while at < len(packed):
             name_length, level, also_length, size, mtime, stored, digest = _HEAD.unpack_from(packed, at)
             at += _HEAD.size
-            name = packed[at : at + name_length].decode("utf-8", "surrogateescape")
+            name = packed[at : at + name_length].decode("utf-8", "surrogatepass")
             at += name_length
             also = packed[at : at + also_length].decode("ascii")
             at += also_length

@@ -5,6 +5,7 @@ A generator: memory holds one path of folders, not the tree. Reads listings, not
 
 from __future__ import annotations
 
+import errno
 from typing import Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from vdt import fs
@@ -50,6 +51,10 @@ def walk(
         root: Optional[Entry] = fs.opened(source)
     except OSError:
         root = None
+    try:
+        dest_id: Optional[Tuple[int, int]] = fs.real_id(dest)
+    except OSError:
+        dest_id = None
     stack: List[Tuple[str, Optional[Entry], bool, Tuple[Tuple[int, int], ...]]] = [("", root, dest_exists, ())]
     while stack:
         folder, entry, there, above = stack.pop()
@@ -62,7 +67,7 @@ def walk(
             yield Scanned(folder, entry, None, error, "Source")
             continue
         if not folder:
-            listing = [item for item in listing if item.name not in ROOT_FOLDERS_LEFT_OUT]
+            listing = [item for item in listing if not _never_entered(item)]
         listing.sort()
         broken: List[Tuple[Entry, str]] = []
         if links is Links.FOLLOW:
@@ -75,11 +80,19 @@ def walk(
                 yield Scanned(folder, entry, None, error, "Destination")
                 continue
         if present is not None and not folder:
-            present = [item for item in present if item.name not in ROOT_FOLDERS_LEFT_OUT and item.name != state_name]
+            present = [item for item in present if not _never_entered(item) and item.name != state_name]
         plan = planner.plan(Pair(folder, listing, present))
         yield Scanned(folder, entry, plan, None, "", tuple(broken))
         for child, exists in reversed(plan.descend):
-            stack.append((join(folder, child.name), child, exists, above))
+            if child.file_id == dest_id:
+                itself = OSError(errno.ELOOP, "it is the destination itself")
+                yield Scanned(join(folder, child.name), child, None, itself, "Source")
+            else:
+                stack.append((join(folder, child.name), child, exists, above))
+
+
+def _never_entered(entry: Entry) -> bool:
+    return entry.kind is Kind.FOLDER and entry.name in ROOT_FOLDERS_LEFT_OUT
 
 
 def _follow(
@@ -124,20 +137,21 @@ def take_snapshot(
     while stack:
         folder, above = stack.pop()
         if stop():
-            raise StoppedError("Stopped while the files were counted; nothing was changed.")
+            raise StoppedError("Stopped while files were counted.")
         place = fs.full_path(root, folder)
         try:
             listing = [item for item in lister(place) if not ignore(join(folder, item.name), item)]
+            if links is Links.FOLLOW:
+                above = (*above, fs.real_id(place))
         except OSError as error:
             if not folder:
                 raise
             snapshot.unreadable.append(Problem(folder, fs.explain(error)[1]))
             listing = []
         if not folder:
-            listing = [item for item in listing if item.name not in ROOT_FOLDERS_LEFT_OUT]
+            listing = [item for item in listing if not _never_entered(item)]
         listing.sort()
         if links is Links.FOLLOW:
-            above = (*above, fs.real_id(place))
             listing, broken = _follow(place, listing, set(above))
             listing += [entry for entry, _ in broken]
         snapshot.add(folder, listing)

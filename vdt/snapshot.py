@@ -11,6 +11,14 @@ from typing import Dict, Iterable, Iterator, List, Tuple
 
 from vdt.model import Count, Entry, Kind, Problem
 
+LINK_SIZE = -1  # stands for the size of a link: its text is compared, not its time
+_FARTHEST_NS = 2**63 - 1  # the year 2262; ext4 and NTFS keep later times
+
+
+def clamped(time_ns: int) -> int:
+    """A time as it fits 64 bits."""
+    return max(-_FARTHEST_NS, min(time_ns, _FARTHEST_NS))
+
 
 class Snapshot:
     """Files of a tree by folder. Links count as files without bytes, as a walk of the tree counts them; sockets, fifos
@@ -30,10 +38,10 @@ class Snapshot:
             if entry.kind not in (Kind.FILE, Kind.LINK):
                 continue
             names.append(entry.name)
-            size = entry.size_bytes if entry.kind is Kind.FILE else 0
+            size = entry.size_bytes if entry.kind is Kind.FILE else LINK_SIZE
             numbers.append(size)
-            numbers.append(entry.mtime_ns)
-            self._bytes += size
+            numbers.append(clamped(entry.mtime_ns))
+            self._bytes += max(0, size)
         self._folders[folder] = ("/".join(names), numbers)
         self._files += len(names)
 
@@ -41,6 +49,17 @@ class Snapshot:
     def count(self) -> Count:
         """Files, folders below the root, bytes."""
         return Count(self._files, max(0, len(self._folders) - 1), self._bytes)
+
+    @property
+    def count_without_empty_folders(self) -> Count:
+        """The same, without folders that hold no file, neither they nor what is below them."""
+        holding = set()
+        for folder, (names, _) in self._folders.items():
+            at = folder if names else ""
+            while at and at not in holding:
+                holding.add(at)
+                at = at.rpartition("/")[0]
+        return Count(self._files, len(holding), self._bytes)
 
     def folder(self, folder: str) -> Dict[str, Tuple[int, int]]:
         """name -> (size in bytes, mtime in ns) of one folder's files; empty where there is no such folder."""

@@ -8,8 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List
 
-from vdt.model import Evidence, Outcome, Problem, Row, Status
+from vdt.model import Evidence, Kind, Outcome, Problem, Row, Status
 from vdt.plan import FolderPlan, Skipped
+
+_CHOSEN = ("named", "large", "small")  # left out because the user said so
+
+
+def leads_out(path: str, target: str) -> bool:
+    """True when a link at a relative path leads to something outside of its tree."""
+    text = target.replace("\\", "/")
+    if text.startswith("/") or text[1:2] == ":":
+        return True
+    parts = path.split("/")[:-1]
+    for part in text.split("/"):
+        if part == "..":
+            if not parts:
+                return True
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return False
 
 
 @dataclass
@@ -35,6 +53,9 @@ class Tally:
     files_by_evidence: Dict[Evidence, int] = field(default_factory=dict)
     bytes_by_evidence: Dict[Evidence, int] = field(default_factory=dict)
     weak_files: int = 0
+    links: int = 0  # there as links; their text was compared
+    unverified: int = 0  # left as they lie though the source has them: older, newer, special ...
+    outward_links: List[Problem] = field(default_factory=list)
     failed: List[Problem] = field(default_factory=list)
     unstable: List[Problem] = field(default_factory=list)
     conflict: List[Problem] = field(default_factory=list)
@@ -55,7 +76,11 @@ class Tally:
     def plan(self, plan: FolderPlan, prefix: str) -> None:
         """Everything of a folder's plan that is decided without work; `prefix` is "" or the folder and a "/"."""
         for skipped in plan.skipped:
-            self.skipped(skipped)
+            if skipped.entry.kind is Kind.LINK and not skipped.word:
+                self.files.skipped += 1
+                self.link(prefix + skipped.entry.name, skipped.entry.target)
+            else:
+                self.skipped(skipped)
         for _ in plan.excluded_folders:
             self.dirs.skipped += 1
         for entry in plan.extra_files:
@@ -76,9 +101,13 @@ class Tally:
         for problem, size in plan.conflicts:
             self.file_conflict(problem.path, size, problem.reason)
         for entry, reason in plan.refused:
-            self.file_failed(prefix + entry.name, entry.size_bytes, reason, 1)
+            if entry.kind is Kind.FOLDER:
+                self.folder_failed(prefix + entry.name, reason)
+            else:
+                self.file_failed(prefix + entry.name, entry.size_bytes, reason, 1)
         for entry, reason in plan.special:
             self.special.append(Problem(prefix + entry.name, reason))
+            self.unverified += entry.kind is Kind.FILE  # data that was not copied: offline, or a foreign partial
             self.files.skipped += 1
             self.size_bytes.skipped += entry.size_bytes
 
@@ -86,7 +115,9 @@ class Tally:
         size = skipped.entry.size_bytes
         self.files.skipped += 1
         self.size_bytes.skipped += size
-        if not skipped.word:
+        if skipped.word:
+            self.unverified += skipped.word not in _CHOSEN
+        else:
             past_cache = skipped.record is None or skipped.record.evidence.past_cache
             self._evidence(skipped.evidence, size, past_cache=past_cache)
 
@@ -100,9 +131,17 @@ class Tally:
             self.files.copied += 1
             self.size_bytes.copied += size
         if outcome.status is Status.LINKED:
-            self._evidence(Evidence.ON_RECORD, 0, past_cache=True)  # a link's text is compared, it holds no data
+            self.link(outcome.action.path, outcome.action.source.target)
         else:
             self._evidence(outcome.evidence, size, past_cache=outcome.evidence.past_cache)
+
+    def link(self, path: str, target: str) -> None:
+        """A link is there as a link. It holds no data; one that leads out of the tree says where its data lies."""
+        self.links += 1
+        if leads_out(path, target):
+            self.outward_links.append(
+                Problem(path, f"a link to {target}, outside of the tree; only the link was copied")
+            )
 
     def _evidence(self, evidence: Evidence, size: int, *, past_cache: bool) -> None:
         self.files_by_evidence[evidence] = self.files_by_evidence.get(evidence, 0) + 1

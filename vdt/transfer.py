@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
@@ -94,7 +93,9 @@ def lister(retry: RetryPlan, stop: StopFlag) -> Callable[[str], List[Entry]]:
             except OSError as error:
                 wait = retry.wait_before(attempt) if fs.heal(error) is fs.Heal.MAYBE else None
                 if wait is None or stop.wait(wait):
-                    return fs.list_folder(path, tolerant=True)  # one bad name does not cost the whole folder
+                    if isinstance(error, fs.EntryError):  # one bad name does not cost the whole folder
+                        return fs.list_folder(path, tolerant=True)
+                    raise
                 attempt += 1
 
     return listed
@@ -154,14 +155,18 @@ class _Transfer:
         started = datetime.now().astimezone()
         began = time.monotonic()
         self._write_header(started)
-        with ExitStack() as on_error:
-            on_error.callback(self._stop.set, "an error")
-            for outcomes in self._engine.run(self._tasks()):
+        results = self._engine.run(self._tasks())
+        try:
+            for outcomes in results:
                 self._pending -= 1
                 for outcome in outcomes:
                     self._settle(outcome)
                 recorder.batch_done(len(outcomes))
-            on_error.pop_all()
+        except BaseException as error:
+            self._stop.set(str(error) or type(error).__name__)  # before the workers are waited for
+            raise
+        finally:
+            results.close()
         copied_s = time.monotonic() - began
         for action in [action for _, _, action in self._waiting] + self._second_look:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
@@ -205,8 +210,11 @@ class _Transfer:
             type_mismatch=tuple(tally.type_mismatch),
             extra=tuple(tally.extra),
             special=tuple(tally.special),
+            outward_links=tuple(tally.outward_links),
+            links=tally.links,
+            unverified=tally.unverified,
             grew=tuple(recorder.grew),
-            notes=tuple(recorder.notes),
+            notes=recorder.all_notes,
             retries=recorder.retries,
             copy_seconds=copied_s,
             threads_used=self._engine.threads_used,
@@ -221,7 +229,7 @@ class _Transfer:
         scanned = walk(
             job.source,
             job.destination,
-            Planner(Rules(job.policy, job.existing, job.replace_proven, job.also, job.target.fold_case), job.records),
+            Planner(self._rules(), job.records),
             job.policy.links,
             self._list,
             dest_exists=not job.dry_run or _is_folder(job.destination),
@@ -250,6 +258,19 @@ class _Transfer:
                     yield self._sent(_alone(action))
             else:
                 return
+
+    def _rules(self) -> Rules:
+        job = self._job
+        return Rules(
+            policy=job.policy,
+            existing=job.existing,
+            replace_proven=job.replace_proven,
+            also=job.also,
+            past_cache=job.existing is Existing.PROVE
+            and job.verify.rank >= Verify.COLD.rank
+            and job.target.volume.cold_reads,
+            fold_case=job.target.fold_case,
+        )
 
     def _sent(self, batch: Batch) -> Batch:
         self._pending += 1
@@ -338,6 +359,8 @@ class _Transfer:
         if status is Status.STOPPED:
             return
         action, failure = outcome.action, outcome.failure
+        if self._stop and status in (Status.RETRY, Status.UNSTABLE):
+            return  # not tried to the end: neither done nor failed
         assert failure is not None
         reason = self._recorder.attempt_failed(outcome)
         if status is Status.CONFLICT:

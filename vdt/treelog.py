@@ -36,7 +36,7 @@ class Listing:
 
     def write(self, text: str) -> None:
         if text:
-            self._say(text.rstrip("\r\n").replace("\r\n", "\n"))
+            self._say(text.rstrip("\r\n").replace("\r\n", "\n").expandtabs())
 
 
 class TreeLog:

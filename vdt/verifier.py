@@ -136,6 +136,8 @@ class Verifier:
             if (found.size_bytes, found.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
                 return None, digester
             self._feed(digester, views, found.size_bytes)
+        if not self._follow and source.stat(entry.name) != found:
+            return None, digester  # it moved while it was read
         self._job.moved(digester.size_bytes)
         return found, digester
 

@@ -359,7 +359,6 @@ def test_a_rename_that_was_done_and_said_to_have_failed_ends_right(trees: Trees)
     all_arrived(trees, result)
 
 
-@pytest.mark.xfail(strict=True, reason="known: the final name is not looked at after the rename")
 def test_a_rename_that_was_said_ok_and_not_done_is_never_success(trees: Trees) -> None:
     result, faulty = broken(trees, Rule("rename", SKIP, "one/a.bin", times=ALWAYS))
     assert faulty.hits
@@ -469,7 +468,6 @@ def test_a_source_that_never_reads_the_same_twice_is_reported_under_both(trees: 
     heals(trees)
 
 
-@pytest.mark.xfail(strict=True, reason="known: the failing second read of the source is blamed on the destination")
 def test_a_failing_second_read_of_the_source_is_blamed_on_the_source(trees: Trees) -> None:
     rules = [Rule("read", errno.EIO, "one/c.bin", "source", nth=n) for n in (2, 4, 6, 8)]
     result, _ = broken(trees, *rules, verify=Verify.BOTH)
@@ -496,7 +494,6 @@ def test_a_read_back_that_always_fails_is_reported(trees: Trees) -> None:
     heals(trees)
 
 
-@pytest.mark.xfail(strict=True, reason="known: a short read to an odd offset is taken for the end of the file")
 def test_short_reads_of_the_source_go_unnoticed(trees: Trees) -> None:
     result, faulty = broken(trees, Rule("read", SHORT, "one/c.bin", "source", times=4))
     assert len(faulty.hits) == 4
@@ -585,7 +582,6 @@ def test_a_destination_folder_that_cannot_be_opened_is_reported(trees: Trees) ->
     heals(trees)
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="known: Folder.close raises through the worker")
 @pytest.mark.parametrize("side", ["source", "destination"])
 def test_letting_go_of_a_folder_that_says_it_failed_costs_nothing(trees: Trees, side: str) -> None:
     result, faulty = broken(trees, Rule("closedir", errno.EIO, "one", side))

@@ -15,6 +15,7 @@ from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LostOutputError, UsageError, VdtError
 from vdt.jsonfile import write_json
 from vdt.model import Evidence, Existing, Links, Policy, TreeResult, Verify
+from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Console, Progress, Silent
 from vdt.recorder import FileSink, no_sink
@@ -62,6 +63,11 @@ def parser() -> Parser:
         help="files already there with the source's size and time: trust them (default), or prove them",
     )
     what.add_argument(
+        "--replace-proven",
+        action="store_true",
+        help="let an older or shorter source replace a copy that --manifest's evidence proves",
+    )
+    what.add_argument(
         "--links",
         choices=[link.value for link in Links],
         default=Links.COPY.value,
@@ -105,6 +111,8 @@ def command(arguments: List[str]) -> int:
     """Parse, copy, report. Raises VdtError before anything was reported."""
     options = parser().parse(arguments)
     request = _request(options)
+    for report in (options.json, options.jsonl):
+        check_report("" if report == "-" else report or "", request.source)
     stop = StopFlag()
     progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
     say = say_on(sys.stderr if options.quiet or options.json == "-" else sys.stdout)
@@ -165,6 +173,7 @@ def _request(options: argparse.Namespace) -> CopyRequest:
         policy=policy,
         verify=options.verify,
         existing=Existing(options.existing),
+        replace_proven=options.replace_proven,
         threads=options.threads,
         retry=RetryPlan(options.retries, options.retry_wait),
         log=options.log or options.append_log or "",

@@ -9,7 +9,7 @@ import sys
 from typing import List, Optional, Sequence
 
 from vdt.bwlimit import parse_bwlimit
-from vdt.cli.terminal import Parser, Printer, guarded, stop_on_signals, verify_level, whole_number
+from vdt.cli.terminal import Parser, Printer, guarded, say_on, stop_on_signals, verify_level, whole_number
 from vdt.errors import UsageError
 from vdt.hashing import OTHER_DIGESTS
 from vdt.model import Existing
@@ -176,7 +176,7 @@ def command(arguments: List[str]) -> int:
     """Parse, act, return the exit code. Raises VdtError."""
     options = parser().parse(arguments)
     if options.init_config:
-        print(f"Wrote {init_config(os.getcwd())}. Fill in the drives and the addresses.")
+        say_on(sys.stdout)(f"Wrote {init_config(os.getcwd())}. Fill in the drives and the addresses.")
         return 0
     request = _request(options, arguments)
     out = sys.stderr if options.json == "-" else sys.stdout

@@ -8,6 +8,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from typing import IO, Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 from vdt import fs
@@ -139,7 +140,7 @@ def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
 
     for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
         number = getattr(signal, name, None)
-        if number is not None:
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup, a background job
             try:
                 signal.signal(number, handler)
             except ValueError:  # not in the main thread: whoever embeds us handles signals
@@ -150,6 +151,7 @@ def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]]
     """Run a command; whatever happens ends in a plain sentence and an exit code, never in a traceback."""
     say = say_on(sys.stderr)
     _lost_output.clear()
+    fs.allow_many_files()
     code = _guarded(main, list(sys.argv[1:] if arguments is None else arguments), say, debug=debug)
     try:
         sys.stdout.flush()
@@ -184,7 +186,7 @@ def _guarded(main: Callable[[List[str]], int], arguments: List[str], say: Callab
         return FATAL
     except Exception as error:
         if debug:
-            raise
+            say(traceback.format_exc())
         say(
             f"An unexpected error: {type(error).__name__}: {printable(str(error))}. Run again with --debug for details."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vdt.fs.volume import Flush, Heal, Volume
+from vdt.fs.volume import EntryError, Flush, Heal, Volume
 
 if sys.platform == "win32":
     from vdt.fs.windows import (
@@ -13,6 +13,7 @@ if sys.platform == "win32":
         Folder,
         Stat,
         absolute,
+        allow_many_files,
         close,
         drop_cache,
         explain,
@@ -39,6 +40,7 @@ else:
         Folder,
         Stat,
         absolute,
+        allow_many_files,
         close,
         drop_cache,
         explain,
@@ -62,12 +64,14 @@ else:
 __all__ = [
     "MODE_WORD",
     "WINDOWS",
+    "EntryError",
     "Flush",
     "Folder",
     "Heal",
     "Stat",
     "Volume",
     "absolute",
+    "allow_many_files",
     "close",
     "drop_cache",
     "explain",

@@ -2,8 +2,8 @@
 
 May: open, read, write, rename, list. May not: decide, retry, print. Every function
 raises OSError as the system gave it; `heal` and `explain` say what it means.
-Relative paths inside a tree use "/"; a Folder is one open directory, so that a file
-costs no path walk and a folder that is swapped for a link behind our back is not followed.
+Relative paths inside a tree use "/"; a Folder is one open directory, so that a
+path is walked once a folder, not once a file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ctypes
 import errno
 import mmap
 import os
+import resource
 import stat
 import struct
 import sys
@@ -19,7 +20,7 @@ import threading
 from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from vdt.fs.volume import Flush, Heal, Volume
+from vdt.fs.volume import EntryError, Flush, Heal, Volume
 from vdt.model import Entry, Kind
 
 assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
@@ -111,7 +112,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                 continue
             except OSError as error:
                 if not tolerant:
-                    raise
+                    raise EntryError(error.errno, error.strerror, item.path) from error
                 entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
     return entries
 
@@ -249,13 +250,14 @@ class Folder:
         *,
         mtime_ns: Optional[int],
         mode: Optional[int],
-        created_mode: int,
+        created_mode: Optional[int] = None,
         owner: Optional[Tuple[int, int]],
         flush: bool,
     ) -> None:
         """Give a finished file its owner, mode and times, flush it where asked, and close it.
 
-        `created_mode` is what `create` was given: a mode that the file has already is not set again. `owner` is the user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
+        `created_mode` is what `create` was given: a mode that the file has already is not set again. `owner` is the
+        user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
         """
         try:
             changed = False
@@ -263,9 +265,12 @@ class Folder:
                 try:
                     os.fchown(fd, *owner)
                     changed = True  # the system drops the set-id bits
-                except PermissionError:
-                    pass  # rsync -a as a plain user: owner stays ours
-            if mode is not None and (changed or mode != ((created_mode & 0o777) | 0o200) & ~_UMASK):
+                except OSError as error:
+                    if error.errno not in (errno.EPERM, errno.EINVAL, errno.ENOTSUP):
+                        raise  # as a plain user, or with an owner unknown here: it stays ours
+            if mode is not None and (
+                changed or mode != ((mode if created_mode is None else created_mode) & 0o777 | 0o200) & ~_UMASK
+            ):
                 try:
                     os.fchmod(fd, mode)
                 except OSError as error:
@@ -399,11 +404,8 @@ def process_started(pid: int) -> Optional[str]:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rsplit(b")", 1)[1].split()[19].decode()
-    except FileNotFoundError:
-        if os.path.isdir("/proc/self"):
-            return None
     except (OSError, IndexError):
-        pass
+        pass  # no such process, or /proc hides those of others
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -411,6 +413,15 @@ def process_started(pid: int) -> Optional[str]:
     except OSError:
         pass
     return "unknown"
+
+
+def allow_many_files() -> None:
+    """Raise this process's own limit of open files as far as it may: 128 workers hold many folders open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536) if most > 0 else 65536, most))
+    except (OSError, ValueError):
+        pass
 
 
 def terminate_now(code: int) -> None:

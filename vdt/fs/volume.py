@@ -22,6 +22,10 @@ class Heal(enum.Enum):
     FULL = "full"  # no room: the run stops and can be resumed
 
 
+class EntryError(OSError):
+    """One name of a listing could not be looked at; the folder itself could be listed."""
+
+
 @dataclass(frozen=True)
 class Volume:
     """One mounted file system.

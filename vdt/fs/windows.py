@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from ctypes import wintypes
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from vdt.fs.volume import Flush, Heal, Volume
+from vdt.fs.volume import EntryError, Flush, Heal, Volume
 from vdt.model import Entry, Kind
 
 assert sys.platform == "win32"  # lets mypy read this file for Windows alone
@@ -152,7 +152,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                 continue
             except OSError as error:
                 if not tolerant:
-                    raise
+                    raise EntryError(error.errno, error.strerror, _plain(item.path)) from error
                 entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
     return entries
 
@@ -282,7 +282,7 @@ class Folder:
         return f"{self._base}\\{name}"
 
     def open_source(self, name: str, *, follow: bool) -> int:
-        """Open for reading; others may write, rename and delete meanwhile (the instrument may still hold the file)."""
+        """Open for reading; others may write meanwhile (the instrument may still hold the file)."""
         return os.open(self._in(name), _SOURCE_FLAGS)
 
     def create(self, name: str, mode: int) -> int:
@@ -296,7 +296,7 @@ class Folder:
         *,
         mtime_ns: Optional[int],
         mode: Optional[int],
-        created_mode: int,
+        created_mode: Optional[int] = None,
         owner: Optional[Tuple[int, int]],
         flush: bool,
     ) -> None:
@@ -446,6 +446,10 @@ def process_started(pid: int) -> Optional[str]:
         return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
     finally:
         _kernel32.CloseHandle(handle)
+
+
+def allow_many_files() -> None:
+    """Windows has no such limit for the handles that we hold."""
 
 
 def terminate_now(code: int) -> None:

@@ -21,7 +21,7 @@ from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
-from vdt.preflight import check_apart, check_room, check_source, unprobed
+from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
 from vdt.recorder import Reports
@@ -183,6 +183,7 @@ class _Run:
             except RefusedError as error:
                 tree.refuse(error)
                 raise
+        self._check_all_sources()
         if crosscheck.enabled:
             _make_logs(config.logs)
         try:
@@ -207,8 +208,22 @@ class _Run:
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)
+            if report.result is not None and report.result.stopped:
+                self._around.stop.set(report.result.stopped)  # a full disk is full for the other trees too
         if self._around.stop:
             raise StoppedError(f"The run ended early: {self._around.stop.reason}. The same command goes on with it.")
+
+    def _check_all_sources(self) -> None:
+        """Nothing is written into any source of the run, selected or not. Raises RefusedError."""
+        config, request = self._config, self._request
+        for kind in CopyType:
+            source = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs).source
+            if not os.path.isdir(source):
+                continue
+            for tree in self._trees:
+                check_apart(source, tree.paths.destination)
+            check_report(os.path.join(config.logs, "log"), source)
+            check_report("" if request.json == "-" else request.json or "", source)
 
     def _count(self) -> int:
         left = 0
@@ -316,7 +331,7 @@ class _Run:
                 self._tell(f"ERROR: {lost}", level="error")
                 report = replace(report, exit_code=16)
         text = compose(report)
-        if request.mail:
+        if request.mail and not request.dry_run:
             self._mail(text, report)
         for line in text.plain.split("\n"):
             self._log(line)

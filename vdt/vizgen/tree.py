@@ -16,6 +16,7 @@ from vdt.closing import bytes_left, changed_since, first_difference, only_there
 from vdt.copyjob import Meter
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
+from vdt.hashing import OTHER_DIGESTS
 from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish, remove, set_aside
@@ -108,13 +109,18 @@ class Tree:
         """Count the source; returns the bytes that the destination still lacks.
 
         Raises:
-            RefusedError: a folder of the source cannot be listed.
+            RefusedError: a tree cannot be listed at all.
             StoppedError: the run was stopped.
         """
         self._before = self._snapshot(self.paths.source)
+        for problem in self._before.unreadable:
+            self._tools.say(f"NOTE: {self.paths.source}: {problem.path} cannot be counted: {problem.reason}.")
         witness = self._tools.crosscheck.count(self.paths.source, self.paths.list_before)
-        self.report = replace(self.report, before=self._before.count, robocopy_before=witness)
+        self.report = replace(self.report, before=self._counted(self._before), robocopy_before=witness)
         return bytes_left(self._before, self._snapshot(self.paths.destination))
+
+    def _counted(self, snapshot: Snapshot) -> Count:
+        return snapshot.count if self._settings.policy.empty_folders else snapshot.count_without_empty_folders
 
     def moved_since(self) -> str:
         """The first path of the source that changed since `count`, "" where all lies still."""
@@ -129,7 +135,8 @@ class Tree:
 
     def _snapshot(self, root: str) -> Snapshot:
         ours = root == self.paths.destination
-        left_out = _is_partial if ours else Selection(self._settings.policy).leaves_out
+        fold_case = self._target is not None and self._target.fold_case
+        left_out = _is_partial if ours else Selection(self._settings.policy, fold_case=fold_case).leaves_out
         try:
             return take_snapshot(
                 root, self._list, links=self._settings.policy.links, ignore=left_out, stop=lambda: self._tools.stop
@@ -206,34 +213,37 @@ class Tree:
             )
             tools.progress.begin(paths.copy_type.value, self._before.count)
             try:
-                result = transfer_tree(job, reports, tools.stop, holds_lock=lock.held)
+                result = transfer_tree(job, reports, StopFlag(tools.stop), holds_lock=lock.held)
             finally:
-                log.close()
-                evidence.close()
+                try:
+                    log.close()
+                finally:
+                    evidence.close()
+            grown = sum(item.after_bytes - item.before_bytes for item in result.grew)
+            before = self._counted(self._before)
+            self.report = replace(
+                self.report,
+                before=Count(before.files, before.folders, before.size_bytes + grown),
+                result=result,
+                log_status=_log_status(paths.log, log_begins),
+                evidence_file=evidence.path,
+            )
             tools.progress.phase("looking once more")
-            result, after, extras = self._look_once_more(result)
+            try:
+                result = self._look_once_more(result)
+            except VdtError as error:  # the copy stands; what it lacks is the last look
+                result = replace(result, stopped=f"the last look at both sides was not finished: {error}")
             result = self._write_manifests(result, lines, also_lines, started)
-        grown = sum(item.after_bytes - item.before_bytes for item in result.grew)
-        before = self._before.count
-        self.report = replace(
-            self.report,
-            before=Count(before.files, before.folders, before.size_bytes + grown),
-            after=after,
-            extras=extras,
-            result=result,
-            log_status=_log_status(paths.log, log_begins),
-            evidence_file=evidence.path,
-            manifest=result.manifest,
-        )
+            self.report = replace(self.report, result=result, manifest=result.manifest)
         if self.report.robocopy_before is not None and not tools.stop:
             tools.progress.phase("robocopy counts")
             witness = tools.crosscheck.count(paths.destination, paths.list_after)
             self.report = replace(self.report, robocopy_after=witness)
 
-    def _look_once_more(self, result: TreeResult) -> Tuple[TreeResult, Optional[Count], Count]:
-        """Count the destination and hold a last listing of the source against it."""
+    def _look_once_more(self, result: TreeResult) -> TreeResult:
+        """Count the destination and hold a last listing of the source against it. Raises VdtError."""
         if self._tools.stop:
-            return result, None, Count()
+            return result
         assert self._before is not None and self._target is not None
         after = self._snapshot(self.paths.destination)
         source = self._snapshot(self.paths.source)
@@ -248,28 +258,33 @@ class Tree:
             times_kept=policy.keep_times,
             known=known,
         )
-        return replace(result, changed_since=changed), after.count, only_there(source, after)
+        self.report = replace(self.report, after=after.count, extras=only_there(source, after))
+        return replace(result, changed_since=changed)
 
     def _write_manifests(
         self, result: TreeResult, lines: SortedLines, also_lines: SortedLines, started: datetime
     ) -> TreeResult:
-        paths, also = self.paths, self._settings.also
-        keep_as = paths.former_manifest(started)
+        paths, keep_as = self.paths, self.paths.former_manifest(started)
+        if not result.reached_end and not result.files.copied and os.path.exists(paths.manifest):
+            return result  # nothing was changed: what the former manifest says still stands
+        written = paths.manifest if result.proven else paths.incomplete_manifest
         if result.proven:
-            written = paths.manifest
             sha256 = publish(lines, written, keep_as=keep_as)
             remove(paths.incomplete_manifest)
-            if also:
-                publish(also_lines, f"{paths.destination}.{also}", keep_as=f"{keep_as[: -len('xxh128')]}{also}")
-                remove(f"{paths.destination}.incomplete.{also}")
         else:
-            if not result.reached_end and not result.files.copied and os.path.exists(paths.manifest):
-                return result  # nothing was changed: what the former manifest says still stands
             set_aside(paths.manifest, keep_as)
-            written = paths.incomplete_manifest
             sha256 = publish(lines, written)
-            if also:
-                publish(also_lines, f"{paths.destination}.incomplete.{also}")
+        for name in OTHER_DIGESTS:
+            whole, part = f"{paths.destination}.{name}", f"{paths.destination}.incomplete.{name}"
+            keep = f"{keep_as[: -len('xxh128')]}{name}"
+            wanted = name == self._settings.also
+            if wanted and result.proven:
+                publish(also_lines, whole, keep_as=keep)
+                remove(part)
+            else:
+                set_aside(whole, keep)  # one that this run does not write again may no longer be true
+                if wanted:
+                    publish(also_lines, part)
         return replace(result, manifest=written, manifest_sha256=sha256, notes=(*result.notes, *lines.notes))
 
 

@@ -148,7 +148,6 @@ def _shortcomings(tree: TreeReport) -> Iterator[str]:
         "is a file on one side and a folder on the other",
         "are files on one side and folders on the other",
     )
-    yield from _named(result.unproven, name, "could not be proven", "could not be proven")
     if result.exit_code & (FATAL | FAILURES | MISMATCHES):
         yield f"Not everything of {name} arrived: its robocopy exit code is {result.exit_code}."
     if not result.reached_end:
@@ -168,7 +167,10 @@ def _doubts(name: str, result: TreeResult) -> Iterator[str]:
     trusted = result.files_by_evidence.get(Evidence.PRESENT, 0)
     if trusted:
         yield f"{_count(trusted, name)} {_was(trusted)} taken as the same on size and time alone."
-    known = sum(result.files_by_evidence.values())
+    yield from _named(
+        result.outward_links, name, "is a link that leads out of the tree", "are links that lead out of the tree"
+    )
+    known = sum(result.files_by_evidence.values()) + result.links
     expected = result.files.copied + result.files.skipped
     if known < expected:
         yield f"{_count(expected - known, name)} {_was(expected - known)} not verified at all."
