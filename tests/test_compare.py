@@ -54,9 +54,7 @@ def test_what_does_not_enter(change) -> None:
     assert classify(file(), file()._replace(**change), Policy()) is FileClass.SAME
 
 
-@pytest.mark.parametrize(
-    ("apart", "equal"), [(0, True), (S, True), (2 * S, True), (2 * S + 1, False), (HOUR, False)]
-)
+@pytest.mark.parametrize(("apart", "equal"), [(0, True), (S, True), (2 * S, True), (2 * S + 1, False), (HOUR, False)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_modify_window(apart: int, equal: bool, sign: int) -> None:
     policy = Policy(modify_window_ns=2 * S)

@@ -16,11 +16,11 @@ from typing import Any, Callable, Dict, List, Optional
 import pytest
 
 from vdt import fs
-from vdt.stop import StopFlag
 from vdt.errors import RefusedError, VdtError
 from vdt.model import Count, Row
 from vdt.robocopy.log import LogFormat
 from vdt.robocopy.summary import summary
+from vdt.stop import StopFlag
 from vdt.vizgen.config import DEFAULT_ROBOCOPY_LIST
 from vdt.vizgen.crosscheck import CrossCheck, find_robocopy
 

@@ -79,6 +79,11 @@ def test_lists(name: str) -> None:
     assert lists == {name}
 
 
+def test_unproven_files_stand_among_the_failed() -> None:
+    value = tree_object(replace(RESULT, failed=P, unproven=(Problem("d/b", "unread"),)))
+    assert [one["path"] for one in value["failed"]] == ["d/a", "d/b"]
+
+
 def test_the_plain_values() -> None:
     value = tree_object(
         replace(
@@ -123,6 +128,7 @@ def test_complete_says_that_the_run_reached_its_end(reached: bool) -> None:
         ({"failed": P}, "not complete", 15),
         ({"unstable": P}, "not complete", 15),
         ({"conflict": P}, "not complete", 15),
+        ({"unproven": P}, "not complete", 15),
         ({"unverified": 1}, "complete, not proven", 7),
         ({"outward_links": P}, "proven", 7),
         ({"type_mismatch": P}, "not complete", 7),

@@ -264,7 +264,9 @@ def test_failed_and_unstable_count_their_full_size() -> None:
     tally = Tally()
     tally.file_failed("d/a", 538, "no access", 6)
     tally.file_unstable("d/b", 2, "it grew", 2)
-    assert rows(tally)[1:] == [Row(total=2, failed=2), Row(total=540, failed=540)]
+    tally.file_unproven("d/c", 3, "unread", 4)
+    assert rows(tally)[1:] == [Row(total=3, failed=3), Row(total=543, failed=543)]
+    assert tally.unproven == [Problem("d/c", "unread", 4)]
     assert tally.failed == [Problem("d/a", "no access", 6)]
     assert tally.unstable == [Problem("d/b", "it grew", 2)]
     assert tally.files_by_evidence == {}
@@ -309,7 +311,7 @@ plans = st.builds(
 )
 endings = st.one_of(
     st.builds(outcome, st.sampled_from([Status.COPIED, Status.PROVEN]), sizes, levels),
-    st.tuples(st.sampled_from(["file_failed", "file_unstable", "file_conflict"]), sizes),
+    st.tuples(st.sampled_from(["file_failed", "file_unstable", "file_unproven", "file_conflict"]), sizes),
 )
 
 
@@ -342,7 +344,7 @@ def test_the_columns_add_up(tree) -> None:
     excluded = sum(len(plan.excluded_folders) for plan, _, _ in tree)
     mismatched_folders = sum(one.kind is Kind.FOLDER for plan, _, _ in tree for one, _ in plan.mismatches)
     assert tally.dirs.row().total == len(tree) + excluded + mismatched_folders
-    assert tally.files.failed == len(tally.failed) + len(tally.unstable) + len(tally.conflict)
+    assert tally.files.failed == sum(map(len, (tally.failed, tally.unstable, tally.unproven, tally.conflict)))
     assert tally.files.mismatch + tally.dirs.mismatch == len(tally.type_mismatch)
     assert tally.files.extras + tally.dirs.extras == len(tally.extra)
     assert sum(tally.files_by_evidence.values()) == arrived

@@ -185,12 +185,28 @@ def test_with_evidence_the_second_run_reads_nothing(place: Place) -> None:
     assert set(place.manifest) == set(FILES)
 
 
-def test_nothing_unproven_is_put_on_record(place: Place) -> None:
-    writer = EvidenceWriter(str(place.root / "e"), datetime.now())
-    result = place.run(evidence=writer, verify=Verify.INFLIGHT)
-    writer.close()
-    assert result.files_by_evidence == {Evidence.INFLIGHT: 5}
-    assert not result.proven and not (place.root / "e").exists()
+@pytest.mark.parametrize("weak", [Verify.NONE, Verify.INFLIGHT])
+def test_a_copy_that_was_not_read_back_ends_what_was_proven_before(place: Place, weak: Verify) -> None:
+    """Otherwise old evidence would vouch for bytes that nobody looked at."""
+    folder = str(place.root / "e")
+
+    def run(verify: Verify, seconds: int) -> TreeResult:
+        writer = EvidenceWriter(folder, datetime(2026, 1, 1, 12, 0, seconds))
+        records, notes = load_records(folder)
+        assert notes == []
+        result = place.run(evidence=writer, verify=verify, records=records)
+        writer.close()
+        return result
+
+    assert run(Verify.REREAD, 0).proven
+    assert run(Verify.REREAD, 1).files_by_evidence == {Evidence.ON_RECORD: 5}
+    for path in sorted(p for p in place.destination.rglob("*") if p.is_file()):
+        path.unlink()
+    again = run(weak, 2)
+    assert again.files.copied == 5 and not again.proven
+    proven = run(Verify.REREAD, 3)
+    assert proven.files.copied == 0 and proven.files_by_evidence == {Evidence.REREAD: 5}, "they were read now"
+    assert run(Verify.REREAD, 4).files_by_evidence == {Evidence.ON_RECORD: 5}
 
 
 def test_a_level_that_the_disk_does_not_allow_is_recorded_lower_and_noted(place: Place) -> None:

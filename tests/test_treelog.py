@@ -93,7 +93,7 @@ def test_a_log_that_cannot_be_flushed_is_said(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(treelog.os, "fsync", refused)
     log = TreeLog(str(tmp_path / "x.log"))
     log.write("a")
-    with pytest.raises(LostOutputError, match="cannot be flushed"):
+    with pytest.raises(LostOutputError, match="cannot be written"):
         log.close()
     log.close()
 

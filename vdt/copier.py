@@ -84,10 +84,11 @@ class Copier:
         """Both folders of a part, or the failed outcomes of all its actions."""
         step = Step("Scanning Source Directory", fs.full_path(self._job.source, part.folder))
         try:
-            source = fs.Folder(step.path)
+            at_root = not part.folder  # a root may be named by a link; below it a link was put in the folder's place
+            source = fs.Folder(step.path, follow=at_root or self._follow)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                return source, fs.Folder(step.path)
+                return source, fs.Folder(step.path, follow=at_root)
             except OSError:
                 source.close()
                 raise

@@ -146,7 +146,7 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
         pass
     last: Optional[RefusedError] = None
     for folder, is_inside in places:
-        lock = TreeLock(folder, say=say, wait=stop.wait)
+        lock = TreeLock(folder, destination, say=say, wait=stop.wait)
         try:
             lock.acquire()
             return lock, is_inside

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, List, Optional, Tuple
 
 from vdt import fs
@@ -32,7 +32,7 @@ class EvidenceWriter:
 
     def __init__(self, folder: str, started: datetime, purpose: str = "transfer") -> None:
         self._folder = folder
-        self._name = f"{started.strftime('%Y%m%dT%H%M%S')}-{host_name()}-{purpose}"
+        self._started, self._purpose = started, purpose
         self._file: Optional[IO[str]] = None
         self.path = ""
 
@@ -61,14 +61,14 @@ class EvidenceWriter:
 
     def _open(self) -> IO[str]:
         fs.make_folder(self._folder)
-        number = 0
+        started = self._started
         while True:
-            tail = f".{number}" if number else ""
-            self.path = os.path.join(self._folder, f"{self._name}{tail}.jsonl")
+            name = f"{started.strftime('%Y%m%dT%H%M%S')}-{host_name()}-{self._purpose}.jsonl"
+            self.path = os.path.join(self._folder, name)
             try:
                 return open(self.path, "x", encoding="ascii", newline="\n", buffering=1 << 16)
             except FileExistsError:
-                number += 1
+                started += timedelta(seconds=1)  # a run of the same second: the names still sort in order
 
     def flush(self) -> None:
         """Force what was added to the medium."""
@@ -113,7 +113,8 @@ def parse_line(line: str) -> Optional[Tuple[str, Record]]:
 def load_records(folder: str) -> Tuple[Records, List[str]]:
     """All records of a tree from its evidence folder, oldest file first, and notes on what could not be used.
 
-    Only evidence that a file was read back counts; `recorded`, `none` and `inflight` prove nothing.
+    Lines that prove nothing (`none`, `inflight`) are loaded too: they end what was proven before. An audit's `recorded`
+    lines are passed over.
     """
     records = Records()
     notes: List[str] = []
@@ -132,7 +133,7 @@ def load_records(folder: str) -> Tuple[Records, List[str]]:
                     parsed = parse_line(line)
                     if parsed is None:
                         bad += not _is_other_line(line)
-                    elif parsed[1].evidence.proves:
+                    else:
                         try:
                             records.add(*parsed)
                         except ValueError:

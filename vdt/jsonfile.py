@@ -23,6 +23,10 @@ def write_json(path: str, value: Dict[str, Any], stdout: IO[str]) -> None:
             stdout.write(text)
             stdout.flush()
             return
+        if os.path.lexists(path) and not os.path.isfile(path):
+            with open(path, "w", encoding="ascii", newline="\n") as device:
+                device.write(text)  # a pipe or a device is written to, not replaced
+            return
         with open(beside, "w", encoding="ascii", newline="\n") as file:
             file.write(text)
             file.flush()

@@ -34,6 +34,7 @@ class Holder:
     since: str
     token: str
     counter: int = 0
+    machine: str = ""  # tells machines and process name spaces of one host name apart
 
     @property
     def words(self) -> str:
@@ -45,6 +46,7 @@ class TreeLock:
 
     Args:
         folder: the state folder; made when needed, removed on release when it is empty.
+        tree: the tree that it guards, for messages.
         say: told what it waits for.
         wait: sleeps, returns True when the wait was cut short by a stop.
     """
@@ -52,6 +54,7 @@ class TreeLock:
     def __init__(
         self,
         folder: str,
+        tree: str = "this tree",
         *,
         say: Callable[[str], None],
         wait: Callable[[float], bool],
@@ -61,7 +64,7 @@ class TreeLock:
     ) -> None:
         self.token = secrets.token_hex(8)
         self.notes: List[str] = []
-        self._folder = folder
+        self._folder, self._tree = folder, tree
         self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
@@ -71,6 +74,7 @@ class TreeLock:
             fs.process_started(os.getpid()) or "unknown",
             datetime.now().astimezone().isoformat(timespec="seconds"),
             self.token,
+            machine=fs.machine_identity(),
         )
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
@@ -123,11 +127,10 @@ class TreeLock:
     def _take_over(self) -> None:
         """Return when the lock that stands in the way was removed; raise LockedError when it is alive."""
         seen = self._read()
-        if seen is not None and seen.host == self._me.host:
+        if seen is not None and seen.host == self._me.host and seen.machine in ("", self._me.machine):
             if fs.process_started(seen.process_id) in (seen.process_started, "unknown"):
                 raise LockedError(
-                    f"Another transfer works on {os.path.dirname(self._folder) or self._folder}: {seen.words}. "
-                    "Wait until it ends, or stop it."
+                    f"Another transfer works on {self._tree}: {seen.words}. Wait until it ends, or stop it."
                 )
             self._remove(seen, f"The lock of a transfer that died ({seen.words}) was taken over.")
             return
@@ -136,10 +139,10 @@ class TreeLock:
         until = self._clock() + self._lost_after_s
         while self._clock() < until:
             if self._wait(min(5.0, self._lost_after_s / 10)):
-                raise LockedError(f"Another transfer may work on this tree: {who}.")
+                raise LockedError(f"Another transfer may work on {self._tree}: {who}.")
             now = self._read()
             if now is not None and seen is not None and now.token == seen.token and now.counter != seen.counter:
-                raise LockedError(f"Another transfer works on this tree: {who}. Wait until it ends, or stop it.")
+                raise LockedError(f"Another transfer works on {self._tree}: {who}. Wait until it ends, or stop it.")
             if now != seen:
                 return  # gone, or another one: look again from the start
         self._remove(seen, f"A lock that stood still for {self._lost_after_s:g} s ({who}) was taken over.")
@@ -172,6 +175,7 @@ class TreeLock:
                 str(values["since"]),
                 str(values["token"]),
                 int(values["counter"]),
+                str(values.get("machine", "")),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -202,7 +206,7 @@ class TreeLock:
             try:
                 os.stat(self._path)
             except FileNotFoundError:
-                self._lost = os.path.isdir(self._folder)  # a share that is away shows no folder either
+                self._lost = os.path.isdir(os.path.dirname(self._folder))  # a share that is away shows no folder
             except OSError:
                 pass  # away for a moment: the last answer stands
         return not self._lost
@@ -215,7 +219,9 @@ class TreeLock:
         try:
             if self.held():
                 os.unlink(self._path)
-            os.unlink(f"{self._path}.{self.token}")
+            for name in os.listdir(self._folder):
+                if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
+                    os.unlink(os.path.join(self._folder, name))
         except OSError:
             pass
         parent = os.path.dirname(self._folder)

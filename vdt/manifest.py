@@ -1,7 +1,8 @@
 """Manifests in xxhsum's text form: 32 hex digits, two blanks, the path relative to the tree with "/".
 
 Pure but for temporary files of this machine, where long runs wait to be merged. Backslashes stay raw; a name with a
-newline or carriage return is GNU-escaped (a leading backslash), which md5sum and sha256sum read and xxhsum 0.8.1 does not.
+newline or carriage return is GNU-escaped (a leading backslash), which md5sum and sha256sum read and xxhsum 0.8.1 does
+not.
 """
 
 from __future__ import annotations

@@ -37,11 +37,13 @@ def publish(lines: SortedLines, path: str, *, keep_as: str = "") -> str:
             if kept:
                 os.rename(kept, path)
             raise
-    except OSError as error:
+    except (OSError, LostOutputError) as error:
         try:
             os.unlink(beside)
         except OSError:
             pass
+        if isinstance(error, LostOutputError):
+            raise
         raise LostOutputError(f"The manifest {path} could not be written: {fs.explain(error)[1]}.") from error
     return seal.hexdigest()
 

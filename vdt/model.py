@@ -280,6 +280,7 @@ class TreeResult:
     type_mismatch: Tuple[Problem, ...] = ()
     extra: Tuple[Problem, ...] = ()
     special: Tuple[Problem, ...] = ()  # sockets, devices, offline files, foreign partials: listed, not copied
+    unproven: Tuple[Problem, ...] = ()  # there by size and time, asked to be proven, and could not be read
     outward_links: Tuple[Problem, ...] = ()  # links that lead out of the tree: their data was not copied
     links: int = 0  # files that are links; their text was compared, they hold no data
     unverified: int = 0  # files of the source that were left as they lie: older or newer ones, special ones
@@ -302,7 +303,7 @@ class TreeResult:
         """Robocopy's bit mask: 1 files copied, 2 extras, 4 mismatches, 8 failures; 16 alone is fatal."""
         if self.fatal:
             return 16
-        bad = self.failed or self.unstable or self.conflict or self.stopped
+        bad = self.failed or self.unstable or self.conflict or self.unproven or self.stopped
         return (
             (1 if self.files.copied else 0)
             | (2 if self.files.extras or self.dirs.extras else 0)

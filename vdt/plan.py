@@ -12,7 +12,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from vdt.compare import classify, times_equal
 from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Policy, Problem, Verb, join
-from vdt.records import Record, Records
+from vdt.records import History, Record, Records
 from vdt.selection import PARTIAL, Selection
 
 
@@ -76,7 +76,7 @@ class Planner:
         self._policy = rules.policy
         self._records = records
         self._selection = Selection(rules.policy, fold_case=rules.fold_case)
-        self._key: Callable[[str], str] = str.casefold if rules.fold_case else str
+        self._key: Callable[[str], str] = str.lower if rules.fold_case else str
 
     def plan(self, pair: Pair) -> FolderPlan:
         """Decide one folder."""
@@ -84,71 +84,89 @@ class Planner:
         key = self._key
         present: Dict[str, Entry] = {}
         for entry in pair.dest or ():
-            if PARTIAL.match(entry.name):
+            if entry.kind is not Kind.FOLDER and PARTIAL.match(entry.name):
                 plan.stale_partials.append(entry.name)
             else:
                 present[key(entry.name)] = entry
-        records = self._records.folder(pair.folder) if present else {}
+        records = self._records.of_folder(pair.folder) if present else {}
         taken: Dict[str, str] = {}
+        left_out = set()  # no extras, and no copies of anything else
         for entry in pair.source:
             name = key(entry.name)
-            if self._rules.fold_case and name in taken:
-                plan.refused.append((entry, f"its name differs only by case from '{taken[name]}', which is kept"))
-                continue
-            taken[name] = entry.name
-            self._place(plan, entry, present.pop(name, None), records)
-        for entry in sorted(present.values()):
-            (plan.extra_folders if entry.kind is Kind.FOLDER else plan.extra_files).append(entry)
+            if not self._selected(plan, entry):
+                left_out.add(name)
+            elif self._rules.fold_case and name in taken:
+                reason = f"its name differs only by case from '{taken[name]}', which is kept"
+                plan.refused.append((entry, reason))
+            else:
+                taken[name] = entry.name
+                self._place(plan, entry, present.pop(name, None), records)
+        for entry in sorted(entry for name, entry in present.items() if name not in left_out):
+            if entry.kind is Kind.FOLDER:
+                plan.extra_folders.append(entry)
+            elif self._selection.included(join(plan.folder, entry.name)):
+                plan.extra_files.append(entry)
         return plan
 
-    def _place(self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], records: Dict[str, Record]) -> None:
-        policy, selection = self._policy, self._selection
+    def _selected(self, plan: FolderPlan, entry: Entry) -> bool:
+        """True when a name is to be compared; what is not is noted in the plan."""
+        selection = self._selection
         path = join(plan.folder, entry.name)
         if entry.kind is Kind.FOLDER:
             if not selection.deep_enough(path):
-                return
+                return False
             if selection.folder_excluded(path):
                 plan.excluded_folders.append(entry)
+                return False
+            return True
+        if not selection.included(path):
+            return False
+        plan.listed += 1
+        if entry.kind is Kind.UNKNOWN:
+            plan.refused.append((entry, f"it cannot be looked at: {entry.target}"))
+            return False
+        reason = selection.never_copied(entry)
+        if reason:
+            plan.special.append((entry, reason))
+            return False
+        word = selection.excluded(entry, path)
+        if word:
+            plan.skipped.append(Skipped(entry, FileClass.SAME, Evidence.NONE, None, word))
+            return False
+        return True
+
+    def _place(self, plan: FolderPlan, entry: Entry, dest: Optional[Entry], records: Dict[str, History]) -> None:
+        policy = self._policy
+        if entry.kind is Kind.FOLDER:
+            if dest is not None and dest.file_id == entry.file_id != (0, 0):
+                plan.refused.append((entry, "it is one and the same folder on both sides: nothing would be a copy"))
             elif dest is not None and dest.kind is not Kind.FOLDER:
                 plan.mismatches.append((entry, dest))
             else:
                 plan.descend.append((entry, dest is not None))
             return
-        if not selection.included(path):
-            return
-        plan.listed += 1
-        if entry.kind is Kind.UNKNOWN:
-            plan.refused.append((entry, f"it cannot be looked at: {entry.target}"))
-            return
-        reason = selection.never_copied(entry)
-        if reason:
-            plan.special.append((entry, reason))
-            return
-        word = selection.excluded(entry, path)
-        if word:
-            plan.skipped.append(Skipped(entry, FileClass.SAME, Evidence.NONE, None, word))
-            return
         file_class = classify(entry, dest, policy)
         if file_class is FileClass.MISMATCH and dest is not None:
             plan.mismatches.append((entry, dest))
             return
-        record = records.get(entry.name)
+        history = records.get(entry.name)
+        record = history.of(dest) if history and dest is not None and entry.kind is Kind.FILE else None
         proven = ""
-        if record is not None and dest is not None and entry.kind is Kind.FILE and record.covers(dest):
+        if record is not None and dest is not None:
             proven = record.digest
             if record.matches_source(entry):
-                if self._record_has_all(record) and not (policy.include_same or policy.checksum):
-                    plain = file_class if file_class is FileClass.TWEAKED else FileClass.SAME
-                    self._skip(plan, Skipped(entry, plain, Evidence.ON_RECORD, record), dest)
+                # the destination may keep the time coarsely; the record knows that, so times count as equal
+                file_class = classify(entry, dest._replace(mtime_ns=entry.mtime_ns), policy)
+                again = policy.include_tweaked if file_class is FileClass.TWEAKED else policy.include_same
+                if self._record_has_all(record) and not (again or policy.checksum):
+                    self._skip(plan, Skipped(entry, file_class, Evidence.ON_RECORD, record), dest)
                     return
-                if file_class in (FileClass.NEWER, FileClass.OLDER):  # the share rounds times, the record knows it
-                    file_class = FileClass.SAME
             elif not self._rules.replace_proven and self._older_or_shorter(entry, record):
                 reason = (
                     f"the source ({entry.size_bytes} bytes) is older or shorter than the proven copy "
                     f"({dest.size_bytes} bytes); kept. --replace_proven replaces it"
                 )
-                plan.conflicts.append((Problem(path, reason), entry.size_bytes))
+                plan.conflicts.append((Problem(join(plan.folder, entry.name), reason), entry.size_bytes))
                 return
         self._decide(plan, Action(plan.folder, entry, _verb(entry), file_class, 1, dest, proven))
 

@@ -25,6 +25,7 @@ from vdt.snapshot import Snapshot
 from vdt.tally import Tally
 from vdt.treelog import LogSink, NoLog
 
+_NO_DIGEST = "0" * 32  # of a copy that nobody hashed
 _MOST_FILE_NOTES = 50
 _FLUSH_EVERY_S = 30.0  # a power cut costs the evidence since the last flush
 _SKIP_WORDS = {word.value: word for word in Skip}
@@ -195,9 +196,10 @@ class Recorder:
         self._file_line(action, size, copied=copied)
         if outcome.note:
             self._note(outcome.note)
+        if self._out.evidence is not None and outcome.status is not Status.LINKED:
+            # a copy that was not read back is put on record too: it ends what an earlier run proved of this name
+            self._out.evidence.add(path, self._record(outcome), self._now())
         if outcome.digest:
-            if self._out.evidence is not None and outcome.evidence.proves:
-                self._out.evidence.add(path, self._record(outcome), self._now())
             self._list_digests(path, outcome.digest, outcome.also)
         if self._before is not None:
             self._note_growth(path, size)
@@ -220,7 +222,8 @@ class Recorder:
     def _record(self, outcome: Outcome) -> Record:
         also = f"{self._also}:{outcome.also}" if self._also else ""
         stored = outcome.stored_mtime_ns
-        return Record(outcome.size_bytes, outcome.mtime_ns, stored, outcome.digest, outcome.evidence, also)
+        digest = outcome.digest or _NO_DIGEST
+        return Record(outcome.size_bytes, outcome.mtime_ns, stored, digest, outcome.evidence, also)
 
     def attempt_failed(self, outcome: Outcome) -> str:
         """One attempt at a file failed: the file's line and the error's lines. Returns the reason for reports."""
@@ -247,6 +250,8 @@ class Recorder:
         size = action.source.size_bytes
         if unstable:
             self.tally.file_unstable(action.path, size, reason, action.attempt)
+        elif action.verb is Verb.PROVE:
+            self.tally.file_unproven(action.path, size, reason, action.attempt)
         else:
             self.tally.file_failed(action.path, size, reason, action.attempt)
         word = "unstable" if unstable else "failed"

@@ -8,7 +8,7 @@ and 50 bytes more (a dict of tuples: 307 bytes a file).
 from __future__ import annotations
 
 import struct
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from vdt.model import Entry, Evidence
 
@@ -34,6 +34,22 @@ class Record(NamedTuple):
     def matches_source(self, entry: Entry) -> bool:
         """True when `entry`, at the source, is still what was copied."""
         return entry.size_bytes == self.size_bytes and entry.mtime_ns == self.mtime_ns
+
+
+class History(List[Record]):
+    """All records of one file, oldest first as far as the file names of their runs tell."""
+
+    def of(self, dest: Entry) -> Optional[Record]:
+        """What is proven of `dest` as it lies there, or None.
+
+        The clocks of the machines that wrote the records are not trusted: only records of the very state that lies
+        there count, and where they name different digests none does. The latest must be a proof.
+        """
+        covering = [record for record in self if record.covers(dest)]
+        if not covering or not covering[-1].evidence.proves:
+            return None
+        digests = {record.digest for record in covering if record.evidence.proves}
+        return covering[-1] if len(digests) == 1 else None
 
 
 class Records:
@@ -67,11 +83,13 @@ class Records:
         self.count += 1
 
     def folder(self, folder: str) -> Dict[str, Record]:
-        """The records of one folder by name."""
+        """The latest record of each name of one folder."""
+        return dict(self._unpack(folder))
+
+    def _unpack(self, folder: str) -> Iterator[Tuple[str, Record]]:
         packed = self._folders.get(folder)
-        found: Dict[str, Record] = {}
         if not packed:
-            return found
+            return
         at = 0
         while at < len(packed):
             name_length, level, also_length, size, mtime, stored, digest = _HEAD.unpack_from(packed, at)
@@ -80,7 +98,13 @@ class Records:
             at += name_length
             also = packed[at : at + also_length].decode("ascii")
             at += also_length
-            found[name] = Record(size, mtime, stored, digest.hex(), _LEVELS[level], also)
+            yield name, Record(size, mtime, stored, digest.hex(), _LEVELS[level], also)
+
+    def of_folder(self, folder: str) -> Dict[str, History]:
+        """All records of one folder by name, oldest first."""
+        found: Dict[str, History] = {}
+        for name, record in self._unpack(folder):
+            found.setdefault(name, History()).append(record)
         return found
 
     def folders(self) -> Tuple[str, ...]:

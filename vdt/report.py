@@ -21,7 +21,7 @@ def tree_object(result: TreeResult) -> Dict[str, Any]:
         "files_by_evidence": {level.value: result.files_by_evidence.get(level, 0) for level in Evidence},
         "bytes_by_evidence": {level.value: result.bytes_by_evidence.get(level, 0) for level in Evidence},
         "resumed_bytes": result.resumed_bytes,
-        "failed": _problems(result.failed),
+        "failed": _problems(result.failed + result.unproven),
         "unstable": _problems(result.unstable),
         "conflict": _problems(result.conflict),
         "type_mismatch": _problems(result.type_mismatch),

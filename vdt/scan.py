@@ -66,8 +66,8 @@ def walk(
         except OSError as error:
             yield Scanned(folder, entry, None, error, "Source")
             continue
-        if not folder:
-            listing = [item for item in listing if not _never_entered(item)]
+        left_out = [item for item in listing if not folder and _never_entered(item)]
+        listing = [item for item in listing if item not in left_out] if left_out else listing
         listing.sort()
         broken: List[Tuple[Entry, str]] = []
         if links is Links.FOLLOW:
@@ -82,6 +82,7 @@ def walk(
         if present is not None and not folder:
             present = [item for item in present if not _never_entered(item) and item.name != state_name]
         plan = planner.plan(Pair(folder, listing, present))
+        plan.special += [(item, "a folder of the system, never entered") for item in left_out]
         yield Scanned(folder, entry, plan, None, "", tuple(broken))
         for child, exists in reversed(plan.descend):
             if child.file_id == dest_id:

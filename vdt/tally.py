@@ -58,6 +58,7 @@ class Tally:
     outward_links: List[Problem] = field(default_factory=list)
     failed: List[Problem] = field(default_factory=list)
     unstable: List[Problem] = field(default_factory=list)
+    unproven: List[Problem] = field(default_factory=list)
     conflict: List[Problem] = field(default_factory=list)
     type_mismatch: List[Problem] = field(default_factory=list)
     extra: List[Problem] = field(default_factory=list)
@@ -153,6 +154,11 @@ class Tally:
         self.files.failed += 1
         self.size_bytes.failed += size_bytes
         self.failed.append(Problem(path, reason, attempts))
+
+    def file_unproven(self, path: str, size_bytes: int, reason: str, attempts: int) -> None:
+        self.files.failed += 1
+        self.size_bytes.failed += size_bytes
+        self.unproven.append(Problem(path, reason, attempts))
 
     def file_conflict(self, path: str, size_bytes: int, reason: str) -> None:
         self.files.failed += 1

@@ -210,6 +210,7 @@ class _Transfer:
             type_mismatch=tuple(tally.type_mismatch),
             extra=tuple(tally.extra),
             special=tuple(tally.special),
+            unproven=tuple(tally.unproven),
             outward_links=tuple(tally.outward_links),
             links=tally.links,
             unverified=tally.unverified,

@@ -149,8 +149,9 @@ def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
 
 def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]], *, debug: bool) -> int:
     """Run a command; whatever happens ends in a plain sentence and an exit code, never in a traceback."""
-    say = say_on(sys.stderr)
     _lost_output.clear()
+    _fill_closed_descriptors()
+    say = say_on(sys.stderr)
     fs.allow_many_files()
     code = _guarded(main, list(sys.argv[1:] if arguments is None else arguments), say, debug=debug)
     try:
@@ -162,6 +163,19 @@ def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]]
         say(f"What was to be printed is lost: {_lost_output[0]}.")
         return FATAL
     return code
+
+
+def _fill_closed_descriptors() -> None:
+    """Put the null device where standard descriptors are closed, so that no data file takes their numbers."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            _lost_output.append(f"{name} is closed")
 
 
 def _forget_stdout() -> None:

@@ -203,9 +203,10 @@ class Folder:
 
     __slots__ = ("_fd", "_noatime", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, follow: bool = True) -> None:
+        """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR)."""
         self.path = path
-        self._fd = os.open(path, _FOLDER_FLAGS)
+        self._fd = os.open(path, _FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
         self._noatime = _NOATIME
 
     def close(self) -> None:
@@ -397,6 +398,15 @@ def drop_cache(fd: int) -> None:
 
 def close(fd: int) -> None:
     os.close(fd)
+
+
+def machine_identity() -> str:
+    """Tells this boot and process name space from others of the same host name; "" where the system does not say."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
 
 
 def process_started(pid: int) -> Optional[str]:

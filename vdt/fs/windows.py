@@ -259,9 +259,12 @@ class Folder:
 
     __slots__ = ("_base", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, follow: bool = True) -> None:
+        """Name a directory; without `follow` a link that stands in its place is refused."""
         self.path = path
         self._base = _long(path)
+        if not follow and os.path.islink(self._base):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         if not os.path.isdir(self._base):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
@@ -429,6 +432,11 @@ def drop_cache(fd: int) -> None:
 
 def close(fd: int) -> None:
     os.close(fd)
+
+
+def machine_identity() -> str:
+    """Windows has one process name space; the host name tells machines apart."""
+    return ""
 
 
 def process_started(pid: int) -> Optional[str]:

@@ -174,6 +174,7 @@ def _evidence(tree: TreeReport, result: TreeResult) -> Iterator[str]:
         ("unstable", result.unstable),
         ("conflict", result.conflict),
         ("type mismatch", result.type_mismatch),
+        ("unproven", result.unproven),
         ("leads out of the tree", result.outward_links),
     ):
         yield from _cut([_problem(word, problem) for problem in problems], where, word)

@@ -57,7 +57,9 @@ class MasterLog:
             self._handler = logging.FileHandler(self._path, encoding="utf-8", errors="backslashreplace")
         except OSError:
             self._path = ""  # no local state folder: the events go to the share alone, at the end
-        self._handler.setFormatter(_Formatter(_LAYOUT))
+        for handler in (self._handler, self._memory):
+            handler.setFormatter(_Formatter(_LAYOUT))
+        self._handler.handleError = self._memory.handle  # type: ignore[assignment]  # a full disk here stops nothing
         self.logger.addHandler(self._handler)
 
     def deliver(self, logs: str, drive: str) -> str:
@@ -71,7 +73,10 @@ class MasterLog:
             "" when all is there, else why not in plain words; the events then stay on this machine.
         """
         self.logger.removeHandler(self._handler)
-        self._handler.close()
+        try:
+            self._handler.close()
+        except OSError:
+            pass  # what could not be written was kept in memory
         if not os.path.isdir(drive):
             return f"The master log is kept in {self._state} until {drive} is there again."
         try:

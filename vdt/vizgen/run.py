@@ -187,9 +187,17 @@ class _Run:
         if crosscheck.enabled:
             _make_logs(config.logs)
         try:
+            places: Dict[Tuple[int, int], str] = {}
             for tree in self._trees:
                 try:
                     tree.prepare()
+                    place = fs.real_id(tree.paths.destination)
+                    if place in places and place != (0, 0):
+                        raise RefusedError(
+                            f"{tree.paths.destination} and {places[place]} are one and the same folder. "
+                            "Each tree needs a destination of its own."
+                        )
+                    places[place] = tree.paths.destination
                 except RefusedError as error:
                     tree.refuse(error)
                     raise

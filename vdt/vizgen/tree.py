@@ -20,7 +20,7 @@ from vdt.hashing import OTHER_DIGESTS
 from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish, remove, set_aside
-from vdt.model import Count, Entry, Existing, Policy, TreeResult, Verify
+from vdt.model import Count, Entry, Existing, Kind, Policy, TreeResult, Verify
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.retry import RetryPlan
@@ -156,7 +156,9 @@ class Tree:
         Raises:
             StoppedError: the run was stopped while this tree was counted.
         """
-        lock = TreeLock(self.paths.state_folder, say=self._tools.say, wait=self._tools.stop.wait)
+        lock = TreeLock(
+            self.paths.state_folder, self.paths.destination, say=self._tools.say, wait=self._tools.stop.wait
+        )
         try:
             lock.acquire()
         except VdtError as error:
@@ -248,8 +250,8 @@ class Tree:
         after = self._snapshot(self.paths.destination)
         source = self._snapshot(self.paths.source)
         policy = self._settings.policy
-        known = {p.path for p in (*result.failed, *result.unstable, *result.conflict, *result.type_mismatch)}
-        known |= {p.path for p in result.special}
+        known = {p.path for p in (*result.failed, *result.unproven, *result.unstable, *result.conflict)}
+        known |= {p.path for p in (*result.type_mismatch, *result.special)}
         changed = changed_since(
             source,
             after,
@@ -289,7 +291,7 @@ class Tree:
 
 
 def _is_partial(_path: str, entry: Entry) -> bool:
-    return PARTIAL.match(entry.name) is not None
+    return entry.kind is not Kind.FOLDER and PARTIAL.match(entry.name) is not None
 
 
 def _size(path: str) -> int:

@@ -148,6 +148,7 @@ def _shortcomings(tree: TreeReport) -> Iterator[str]:
         "is a file on one side and a folder on the other",
         "are files on one side and folders on the other",
     )
+    yield from _named(result.unproven, name, "could not be proven", "could not be proven")
     if result.exit_code & (FATAL | FAILURES | MISMATCHES):
         yield f"Not everything of {name} arrived: its robocopy exit code is {result.exit_code}."
     if not result.reached_end:
