@@ -2,8 +2,8 @@
 
     python benchmarks/full_count.py DIR [--rounds 3] [--fov 398] [--bytes-divided-by 1500]
 
-Writes below DIR only, and removes what it wrote. Both contenders copy the three trees of the same sample run to the same
-file system, in turn, and the clock stops after a `sync`. It informs, it does not gate: quote medians and the ratio.
+Writes below DIR only, and removes what it wrote. Both contenders copy the three trees of one sample run to the
+same file system, in turn, and the clock stops after a `sync`. It informs, it does not gate: quote medians and the ratio.
 """
 
 from __future__ import annotations
@@ -85,9 +85,8 @@ def main() -> int:
                 f"{mib / median:>8.0f}{max(t.peak_mib for t in taken[name]):>10.0f}"
             )
         ratios = [ours.seconds / theirs.seconds for ours, theirs in zip(taken["ours"], taken["rsync"])]
-        print(
-            f"ours / rsync, pair by pair: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
-        )
+        middle = statistics.median(ratios)
+        print(f"ours / rsync, pair by pair: median {middle:.2f}, {min(ratios):.2f} to {max(ratios):.2f}")
     finally:
         shutil.rmtree(base)
     return 0

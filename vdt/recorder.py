@@ -21,7 +21,7 @@ from vdt.progress import Progress, Silent
 from vdt.records import Record
 from vdt.robocopy.classes import FolderKind, Skip
 from vdt.robocopy.log import LogFormat
-from vdt.snapshot import Snapshot
+from vdt.snapshot import LINK_SIZE, Snapshot
 from vdt.tally import Tally
 from vdt.treelog import LogSink, NoLog
 
@@ -303,7 +303,7 @@ class Recorder:
         if self._counted_folder != folder:
             self._counted_folder, self._counted = folder, self._before.folder(folder)
         known = self._counted.get(name)
-        if known is not None and known[0] != size_bytes:
+        if known is not None and known[0] not in (size_bytes, LINK_SIZE):
             self.grew.append(Grew(path, known[0], size_bytes))
 
     def _now(self) -> str:
