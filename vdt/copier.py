@@ -6,7 +6,7 @@ Rule 3: every failure ends as an Outcome that names operation, path and reason; 
 Rule 4: after a flush or close that failed the partial is thrown away and written again, never flushed again.
 
 Per small file, verified past the cache, Linux: open, read, fstat, close of the source; open, write, utimensat, close of
-the partial; open, fstat, read, close of the read-back; rename. One syncfs a batch.
+the partial; open, fstat, read, close of the read-back; rename and a stat of the final name. One syncfs a batch.
 """
 
 from __future__ import annotations
