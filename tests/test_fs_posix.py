@@ -797,3 +797,15 @@ def test_both_halves_offer_the_same_names() -> None:
     for name in offered:
         assert any(mark in source for mark in (f"def {name}(", f"class {name}(", f"class {name}:", f"\n{name} =")), name
     assert all(hasattr(posix, name) for name in offered)
+
+
+def test_a_killed_process_that_nobody_fetched_is_dead() -> None:
+    """It keeps its number and start time until its parent asks; a lock of its must not look alive."""
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    try:
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        assert posix.process_started(child) is None
+    finally:
+        os.waitpid(child, 0)

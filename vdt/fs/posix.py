@@ -413,7 +413,8 @@ def process_started(pid: int) -> Optional[str]:
     """A text that names one life of a process (its start time), or None when no such process lives."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rsplit(b")", 1)[1].split()[19].decode()
+            fields = file.read().rsplit(b")", 1)[1].split()
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()  # killed, and not yet fetched by its parent
     except (OSError, IndexError):
         pass  # no such process, or /proc hides those of others
     try:
