@@ -281,21 +281,25 @@ def test_the_level_is_what_was_done(
     assert outcome.evidence is wanted
 
 
+@pytest.mark.parametrize("size", [4, fs.WHOLE_BYTES + 1])
 @pytest.mark.parametrize("verify", list(Verify))
 def test_reads_go_past_the_cache_exactly_where_that_is_claimed(
-    place: Place, monkeypatch: pytest.MonkeyPatch, verify: Verify
+    place: Place, monkeypatch: pytest.MonkeyPatch, verify: Verify, size: int
 ) -> None:
     if not fs.volume(str(place.source)).cold_reads:
         pytest.skip("no read past the cache on this file system")
     reads: List[Any] = []
-    real = fs.Folder.back
 
-    def spy(folder: fs.Folder, name: str, *, cold: bool, follow: bool = False) -> Any:
-        reads.append(("source" if folder.path == str(place.source) else "destination", cold))
-        return real(folder, name, cold=cold, follow=follow)
+    def spied(real: Any) -> Any:
+        def spy(folder: fs.Folder, name: str, *, cold: bool, follow: bool = False) -> Any:
+            reads.append(("source" if folder.path == str(place.source) else "destination", cold))
+            return real(folder, name, cold=cold, follow=follow)
 
-    monkeypatch.setattr(fs.Folder, "back", spy)
-    (outcome,) = place.do(copy_of(place.put("f", b"data")), verify=verify)
+        return spy
+
+    monkeypatch.setattr(fs.Folder, "back", spied(fs.Folder.back))
+    monkeypatch.setattr(fs.Folder, "read_whole", spied(fs.Folder.read_whole))
+    (outcome,) = place.do(copy_of(place.put("f", bytes(size))), verify=verify)
     assert (("destination", True) in reads) == outcome.evidence.past_cache
     assert (("source", True) in reads) == (outcome.evidence is Evidence.BOTH)
 
@@ -383,16 +387,26 @@ def test_a_source_that_shrinks_while_it_is_read_is_never_padded(place: Place) ->
     assert place.left() == []
 
 
-def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = fs.read_views
+@pytest.mark.parametrize("size", [1000, fs.WHOLE_BYTES + 1])
+def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    real, real_whole = fs.read_views, fs.read_whole
 
-    def late(fd: int, size: int) -> Any:
-        yield from real(fd, size)
+    def append() -> None:
         with open(place.source / "f", "ab") as file:
             file.write(b"!")
 
+    def late(fd: int, size: int) -> Any:
+        yield from real(fd, size)
+        append()
+
+    def late_whole(fd: int, size: int) -> Any:
+        view = real_whole(fd, size)
+        append()
+        return view
+
     monkeypatch.setattr(fs, "read_views", late)
-    entry = place.put("f", bytes(1000))
+    monkeypatch.setattr(fs, "read_whole", late_whole)
+    entry = place.put("f", bytes(size))
     (outcome,) = place.do(copy_of(entry), verify=Verify.INFLIGHT)
     assert outcome.status is Status.UNSTABLE and place.left() == []
 

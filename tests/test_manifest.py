@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -116,13 +117,13 @@ def test_escaped_names_are_noted_with_their_number() -> None:
 def test_beyond_one_run_the_lines_wait_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "_RUN_LINES", 10)
     made = []
-    real = manifest.tempfile.TemporaryFile
+    real = tempfile.TemporaryFile
 
     def spy(*args, **kwargs):
         made.append(real(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr(manifest.tempfile, "TemporaryFile", spy)
+    monkeypatch.setattr(tempfile, "TemporaryFile", spy)
     items = [(f"d{n * 7919 % 43:02}/f\n{n}\udcff\u00e9", f"{n:032x}") for n in range(43)]
     lines = collected(items)
     assert len(made) == 4
@@ -231,7 +232,7 @@ def test_first_change_against_dictionaries(former, current) -> None:
 
 def test_nothing_of_this_leaves_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "_RUN_LINES", 1)
-    monkeypatch.setattr(manifest.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     lines = collected([("a", D1), ("b", D1)])
     list(lines)
     lines.close()

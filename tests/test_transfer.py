@@ -17,6 +17,7 @@ from faults.faultyfs import contents, left_partials, look, tree_job, write_tree
 from vdt import fs, transfer
 from vdt.errors import LostOutputError
 from vdt.evidence import EvidenceWriter, load_records
+from vdt.manifest import SortedLines
 from vdt.model import Evidence, Existing, Grew, Links, Policy, TreeResult, Verify
 from vdt.preflight import Destination
 from vdt.progress import Silent
@@ -72,12 +73,17 @@ class Place:
 
     def run(self, *, evidence: Optional[EvidenceWriter] = None, meter: Any = None, **changes: Any) -> TreeResult:
         reports = Reports(
-            log=self.log, progress=self.bar, each_file=lambda *values: self.each.append(values), evidence=evidence
+            log=self.log,
+            progress=self.bar,
+            each_file=lambda *values: self.each.append(values),
+            evidence=evidence,
+            manifest=SortedLines(),
         )
         if meter is not None:
             changes["meter"] = meter
         holds = changes.pop("holds_lock", lambda: True)
         result = transfer_tree(self.job(**changes), reports, self.stop, holds_lock=holds)
+        assert reports.manifest is not None
         self.manifest = dict(iter(reports.manifest))
         return result
 

@@ -11,12 +11,11 @@ the partial; open, fstat, read, close of the read-back; rename and a stat of the
 
 from __future__ import annotations
 
-import hashlib
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
-from vdt.hashing import Digester
+from vdt.hashing import Digester, digest_of, short_digest
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
 from vdt.steps import SidedError, Step, StoppedReadingError
 from vdt.verifier import Verifier
@@ -107,7 +106,12 @@ class Copier:
             if proven is not None:
                 return proven
             action = action._replace(verb=Verb.COPY, file_class=FileClass.CHANGED)
-        staged = self._stage(index, action, source, dest, fresh=False)
+        small = action.source.size_bytes <= fs.WHOLE_BYTES and not self._job.also
+        staged = (
+            self._stage_whole(index, action, source, dest)
+            if small
+            else self._stage(index, action, source, dest, fresh=False)
+        )
         if staged is None:  # the open file was not the listed one: begin again from what it is now
             staged = self._stage(index, action, source, dest, fresh=True)
         assert staged is not None
@@ -175,6 +179,54 @@ class Copier:
         return _Staged(
             index, action, source, dest, partial, digest, digester.also, after.size_bytes, after.mtime_ns, after.mode
         )
+
+    def _stage_whole(
+        self, index: int, action: Action, source: fs.Folder, dest: fs.Folder
+    ) -> Union[_Staged, Outcome, None]:
+        """Copy a small file, held in memory as a whole, into the partial. None: it is no longer as listed."""
+        job, entry = self._job, action.source
+        name, place, operation, made = entry.name, source, "Copying File", False
+        partial = partial_name(action.path, entry.size_bytes, entry.mtime_ns, job.token)
+        try:
+            fd = source.open_source(name, follow=self._follow)
+            try:
+                view = fs.read_whole(fd, entry.size_bytes)
+                size = len(view)
+                job.meter.take(size)
+                place, operation = dest, "Creating Destination File"
+                out = self._create(dest, partial, action)
+                made = True
+                try:
+                    if size:
+                        fs.write_all(out, view)
+                    digest = digest_of(view) if job.verify is not Verify.NONE else ""
+                    after = fs.fd_stat(fd)
+                except OSError:
+                    fs.close(out)
+                    raise
+                steady = after.size_bytes == size == entry.size_bytes and after.mtime_ns == entry.mtime_ns
+                if not (steady and after.regular):
+                    fs.close(out)
+                    dest.unlink(partial)
+                    return None
+                operation = "Time-Stamping Destination File"
+                dest.seal(
+                    out,
+                    partial,
+                    mtime_ns=after.mtime_ns if job.policy.keep_times else None,
+                    mode=after.mode if job.policy.keep_modes else None,
+                    created_mode=entry.mode,
+                    owner=after.owner if job.policy.keep_owner else None,
+                    flush=job.destination_volume.flush is fs.Flush.FILE,
+                )
+            finally:
+                fs.close(fd)
+        except OSError as error:
+            if made:
+                _discard(dest, partial)
+            return Step(operation, place, name).failed(error, action)
+        job.moved(size)
+        return _Staged(index, action, source, dest, partial, digest, "", size, after.mtime_ns, after.mode)
 
     def _pour(self, fd: int, out: int, size: int, digester: Digester, writing: Step, reading: Step) -> None:
         """Everything from `fd` to `out`.
@@ -308,7 +360,7 @@ class Copier:
 def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     """Name of the partial of one source file in one run: short, whatever the length of the target's name."""
     text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}".encode("utf-8", "surrogatepass")
-    return f".vdt-{hashlib.blake2b(text, digest_size=8).hexdigest()}.partial"
+    return f".vdt-{short_digest(text)}.partial"
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

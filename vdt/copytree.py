@@ -121,11 +121,14 @@ def copy_tree(
             if evidence:
                 reports.evidence = EvidenceWriter(evidence, started, "copy")
                 stack.callback(reports.evidence.close)
-        stack.callback(reports.manifest.close)
+        lines = SortedLines()
+        if request.manifest:
+            reports.manifest = lines
+            stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
         result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
         if request.manifest and not request.dry_run:
-            result = _write_manifest(result, reports.manifest, fs.absolute(request.manifest), started)
+            result = _write_manifest(result, lines, fs.absolute(request.manifest), started)
     return result
 
 

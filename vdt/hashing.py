@@ -10,6 +10,16 @@ import xxhash
 OTHER_DIGESTS = ("md5", "sha256")  # what --also_hash offers
 
 
+def digest_of(view: memoryview) -> str:
+    """xxh128 of bytes that lie in memory as a whole, 32 hex digits."""
+    return xxhash.xxh3_128_hexdigest(view)
+
+
+def short_digest(data: bytes) -> str:
+    """xxh3 of 64 bits, 16 hex digits: for names."""
+    return xxhash.xxh3_64_hexdigest(data)
+
+
 class Digester:
     """xxh128 of everything it is shown, and a second digest where one was asked for.
 

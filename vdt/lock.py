@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
@@ -62,7 +61,7 @@ class TreeLock:
         beat_s: float = BEAT_S,
         lost_after_s: float = LOST_AFTER_S,
     ) -> None:
-        self.token = secrets.token_hex(8)
+        self.token = os.urandom(8).hex()
         self.notes: List[str] = []
         self._folder, self._tree = folder, tree
         self._path = os.path.join(folder, LOCK_NAME)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import re
-import tempfile
 from contextlib import ExitStack
 from typing import IO, Iterable, Iterator, List, Optional, Tuple
 
@@ -74,6 +73,8 @@ class SortedLines:
             self._spill()
 
     def _spill(self) -> None:
+        import tempfile  # only trees of many files come here, and it costs some milliseconds
+
         self._run.sort()
         file = self._stack.enter_context(
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass", newline="\n")

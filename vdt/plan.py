@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from vdt.compare import classify, times_equal
 from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Policy, Problem, Verb, join
 from vdt.records import History, Record, Records
-from vdt.selection import PARTIAL, Selection
+from vdt.selection import PARTIAL, PARTIAL_BEGINS, Selection
 
 
 class Pair(NamedTuple):
@@ -77,6 +77,9 @@ class Planner:
         self._records = records
         self._selection = Selection(rules.policy, fold_case=rules.fold_case)
         self._key: Callable[[str], str] = str.lower if rules.fold_case else str
+        policy = rules.policy
+        self._same_are_left = rules.existing is Existing.TRUST and not (policy.include_same or policy.checksum)
+        self._new_are_copied = not rules.policy.skip_lonely
 
     def plan(self, pair: Pair) -> FolderPlan:
         """Decide one folder."""
@@ -84,23 +87,34 @@ class Planner:
         key = self._key
         present: Dict[str, Entry] = {}
         for entry in pair.dest or ():
-            if entry.kind is not Kind.FOLDER and PARTIAL.match(entry.name):
+            if entry.name.startswith(PARTIAL_BEGINS) and entry.kind is not Kind.FOLDER and PARTIAL.match(entry.name):
                 plan.stale_partials.append(entry.name)
             else:
                 present[key(entry.name)] = entry
         records = self._records.of_folder(pair.folder) if present else {}
         taken: Dict[str, str] = {}
         left_out = set()  # no extras, and no copies of anything else
+        fold_case, everything, lonely = self._rules.fold_case, self._selection.takes_every_file, self._new_are_copied
+        folder, actions = pair.folder, plan.actions
         for entry in pair.source:
-            name = key(entry.name)
-            if not self._selected(plan, entry):
-                left_out.add(name)
-            elif self._rules.fold_case and name in taken:
-                reason = f"its name differs only by case from '{taken[name]}', which is kept"
-                plan.refused.append((entry, reason))
-            else:
+            name = entry.name
+            if everything and entry.kind is Kind.FILE and not entry.offline and not name.startswith(PARTIAL_BEGINS):
+                plan.listed += 1  # the usual file, without the questions that `_selected` asks
+            elif not self._selected(plan, entry):
+                left_out.add(key(name))
+                continue
+            if fold_case:
+                name = key(name)
+                if name in taken:
+                    reason = f"its name differs only by case from '{taken[name]}', which is kept"
+                    plan.refused.append((entry, reason))
+                    continue
                 taken[name] = entry.name
-                self._place(plan, entry, present.pop(name, None), records)
+            dest = present.pop(name, None)
+            if dest is None and lonely and entry.kind is Kind.FILE:
+                actions.append(Action(folder, entry, Verb.COPY, FileClass.LONELY))
+            else:
+                self._place(plan, entry, dest, records)
         for entry in sorted(entry for name, entry in present.items() if name not in left_out):
             if entry.kind is Kind.FOLDER:
                 plan.extra_folders.append(entry)
@@ -149,7 +163,7 @@ class Planner:
         if file_class is FileClass.MISMATCH and dest is not None:
             plan.mismatches.append((entry, dest))
             return
-        history = records.get(entry.name)
+        history = records.get(entry.name) if records else None
         record = history.of(dest) if history and dest is not None and entry.kind is Kind.FILE else None
         proven = ""
         if record is not None and dest is not None:
@@ -168,6 +182,9 @@ class Planner:
                 )
                 plan.conflicts.append((Problem(join(plan.folder, entry.name), reason), entry.size_bytes))
                 return
+        if file_class is FileClass.SAME and self._same_are_left and entry.kind is Kind.FILE:
+            plan.skipped.append(Skipped(entry, file_class, Evidence.PRESENT))
+            return
         self._decide(plan, Action(plan.folder, entry, _verb(entry), file_class, 1, dest, proven))
 
     def _decide(self, plan: FolderPlan, action: Action) -> None:

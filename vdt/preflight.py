@@ -6,7 +6,6 @@ Writes one small probe at the destination and removes it. Never touches the sour
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass, replace
 from typing import Callable, List, Sequence, Tuple, TypeVar
 
@@ -81,9 +80,9 @@ def probe(path: str) -> Destination:
         RefusedError: creating, writing, reading back, renaming or deleting was refused three times.
     """
     volume = _thrice("looked at", path, lambda: fs.volume(path))
-    name = f".vdt-{secrets.token_hex(8)}.partial"  # should the probe be left behind, a later run takes it for stale
-    other = f".vdt-{secrets.token_hex(8)}.partial"
-    data = memoryview(secrets.token_bytes(_PROBE_BYTES))
+    name = f".vdt-{os.urandom(8).hex()}.partial"  # should the probe be left behind, a later run takes it for stale
+    other = f".vdt-{os.urandom(8).hex()}.partial"
+    data = memoryview(os.urandom(_PROBE_BYTES))
     notes = []
     folder = _thrice("opened", path, lambda: fs.Folder(path))
     with folder:

@@ -49,7 +49,7 @@ class Reports:
 
     log: LogSink = field(default_factory=NoLog)
     evidence: Optional[EvidenceWriter] = None
-    manifest: SortedLines = field(default_factory=SortedLines)
+    manifest: Optional[SortedLines] = None
     also_manifest: Optional[SortedLines] = None  # of the second digest
     each_file: FileSink = no_sink
     progress: Progress = field(default_factory=Silent)
@@ -82,7 +82,13 @@ class Recorder:
         self._source, self._destination = source, destination
         self._layout, self._out = layout, reports
         self._log = reports.log
+        self._logged = not isinstance(reports.log, NoLog)  # a line that nobody keeps is not made
+        self._heard = reports.each_file is not no_sink
         self._before, self._also = before, also
+        # whether anybody keeps something of each file; a plain `vdt copy` only counts them
+        self._kept = (
+            self._logged or self._heard or bool(reports.evidence or reports.manifest is not None or before is not None)
+        )
         self._counted_folder: Optional[str] = None
         self._counted: Dict[str, Tuple[int, int]] = {}
         self._last_flush = time.monotonic()
@@ -138,10 +144,9 @@ class Recorder:
             self._skipped(plan, prefix)
 
     def _skipped(self, plan: FolderPlan, prefix: str) -> None:
-        moved = 0
-        for skipped in plan.skipped:
+        moved = sum(skipped.entry.size_bytes for skipped in plan.skipped)
+        for skipped in plan.skipped if self._kept else ():
             entry, record = skipped.entry, skipped.record
-            moved += entry.size_bytes
             if self._layout.verbose:
                 self._skipped_line(entry, skipped.file_class, skipped.word, prefix)
             path = prefix + entry.name
@@ -188,14 +193,16 @@ class Recorder:
 
     def arrived(self, outcome: Outcome) -> None:
         """A file was copied, linked, or proven where it lay."""
+        self.tally.outcome(outcome)
+        if outcome.note:
+            self._note(outcome.note)
+        if not self._kept:
+            return
         action = outcome.action
         path = action.path
         size = outcome.size_bytes
         copied = outcome.status is not Status.PROVEN
-        self.tally.outcome(outcome)
         self._file_line(action, size, copied=copied)
-        if outcome.note:
-            self._note(outcome.note)
         if self._out.evidence is not None and outcome.status is not Status.LINKED:
             # a copy that was not read back is put on record too: it ends what an earlier run proved of this name
             self._out.evidence.add(path, self._record(outcome), self._now())
@@ -203,7 +210,7 @@ class Recorder:
             self._list_digests(path, outcome.digest, outcome.also)
         if self._before is not None:
             self._note_growth(path, size)
-        if self._out.each_file is not no_sink:
+        if self._heard:
             state = "linked" if outcome.status is Status.LINKED else "copied" if copied else "skipped"
             self._out.each_file(path, size, state, outcome.evidence.value, outcome.digest, "")
 
@@ -280,8 +287,9 @@ class Recorder:
 
     def _file_line(self, action: Action, size_bytes: int, *, copied: bool) -> None:
         layout = self._layout
-        name = fs.full_path(self._source, action.path) if layout.wants_paths else action.source.name
-        self._log.write(layout.file_line(action.file_class, copied, size_bytes, name))
+        if self._logged:
+            name = fs.full_path(self._source, action.path) if layout.wants_paths else action.source.name
+            self._log.write(layout.file_line(action.file_class, copied, size_bytes, name))
 
     def _error(self, path: str, failure: Failure) -> None:
         self._error_lines(failure)
@@ -292,7 +300,8 @@ class Recorder:
         self._log.write(self._layout.error(datetime.now(), failure.code, failure.operation, failure.path, words))
 
     def _list_digests(self, path: str, digest: str, also: str) -> None:
-        self._out.manifest.add(path, digest)
+        if self._out.manifest is not None:
+            self._out.manifest.add(path, digest)
         if self._out.also_manifest is not None and also:
             self._out.also_manifest.add(path, also)
 

@@ -8,6 +8,7 @@ from typing import Callable, List, Optional, Pattern, Sequence
 
 from vdt.model import Entry, Kind, Links, Policy
 
+PARTIAL_BEGINS = ".vdt-"
 PARTIAL = re.compile(r"\.vdt-[0-9a-f]{16}\.partial\Z")
 
 
@@ -19,6 +20,8 @@ class Selection:
         self._include = _matcher(policy.include_files, fold_case)
         self._exclude = _matcher(policy.exclude_files, fold_case)
         self._exclude_folder = _matcher(policy.exclude_folders, fold_case)
+        limits = (policy.max_size_bytes, policy.min_size_bytes, self._include, self._exclude)
+        self.takes_every_file = all(limit is None for limit in limits)
 
     def deep_enough(self, path: str) -> bool:
         """True when a folder lies within the levels that are copied; "" is the root."""

@@ -124,17 +124,17 @@ class Tally:
 
     def outcome(self, outcome: Outcome) -> None:
         """A file that arrived or was proven."""
-        size = outcome.size_bytes
-        if outcome.status is Status.PROVEN:
+        size, status, evidence = outcome.size_bytes, outcome.status, outcome.evidence
+        if status is Status.PROVEN:
             self.files.skipped += 1
             self.size_bytes.skipped += size
         else:
             self.files.copied += 1
             self.size_bytes.copied += size
-        if outcome.status is Status.LINKED:
+        if status is Status.LINKED:
             self.link(outcome.action.path, outcome.action.source.target)
         else:
-            self._evidence(outcome.evidence, size, past_cache=outcome.evidence.past_cache)
+            self._evidence(evidence, size, past_cache=evidence is Evidence.COLD or evidence is Evidence.BOTH)
 
     def link(self, path: str, target: str) -> None:
         """A link is there as a link. It holds no data; one that leads out of the tree says where its data lies."""
@@ -145,8 +145,9 @@ class Tally:
             )
 
     def _evidence(self, evidence: Evidence, size: int, *, past_cache: bool) -> None:
-        self.files_by_evidence[evidence] = self.files_by_evidence.get(evidence, 0) + 1
-        self.bytes_by_evidence[evidence] = self.bytes_by_evidence.get(evidence, 0) + size
+        files, amount = self.files_by_evidence, self.bytes_by_evidence
+        files[evidence] = files.get(evidence, 0) + 1
+        amount[evidence] = amount.get(evidence, 0) + size
         if not past_cache or not evidence.proves:
             self.weak_files += 1
 

@@ -8,7 +8,6 @@ import queue
 import signal
 import sys
 import threading
-import traceback
 from typing import IO, Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 from vdt import fs
@@ -200,6 +199,8 @@ def _guarded(main: Callable[[List[str]], int], arguments: List[str], say: Callab
         return FATAL
     except Exception as error:
         if debug:
+            import traceback
+
             say(traceback.format_exc())
         say(
             f"An unexpected error: {type(error).__name__}: {printable(str(error))}. Run again with --debug for details."

@@ -9,6 +9,7 @@ from vdt.fs.volume import EntryError, Flush, Heal, Volume
 if sys.platform == "win32":
     from vdt.fs.windows import (
         MODE_WORD,
+        WHOLE_BYTES,
         WINDOWS,
         Folder,
         Stat,
@@ -27,6 +28,7 @@ if sys.platform == "win32":
         opened,
         process_started,
         read_views,
+        read_whole,
         real_id,
         set_folder,
         state_home,
@@ -37,6 +39,7 @@ if sys.platform == "win32":
 else:
     from vdt.fs.posix import (
         MODE_WORD,
+        WHOLE_BYTES,
         WINDOWS,
         Folder,
         Stat,
@@ -55,6 +58,7 @@ else:
         opened,
         process_started,
         read_views,
+        read_whole,
         real_id,
         set_folder,
         state_home,
@@ -65,6 +69,7 @@ else:
 
 __all__ = [
     "MODE_WORD",
+    "WHOLE_BYTES",
     "WINDOWS",
     "EntryError",
     "Flush",
@@ -87,6 +92,7 @@ __all__ = [
     "opened",
     "process_started",
     "read_views",
+    "read_whole",
     "real_id",
     "set_folder",
     "state_home",

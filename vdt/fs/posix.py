@@ -31,8 +31,10 @@ MODE_WORD = "mode"
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _NOATIME = getattr(os, "O_NOATIME", 0)
 _SOURCE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # NONBLOCK: a fifo put in a file's place cannot hang us
+_READ_FLAGS = (_SOURCE_FLAGS | _NOATIME | os.O_NOFOLLOW, _SOURCE_FLAGS | _NOATIME)  # by `follow`
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
 _BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees the GIL only above 64 KiB
 _BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
 _UMASK = os.umask(0)
@@ -103,17 +105,41 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     OSError would be raised otherwise.
     """
     entries = []
-    with os.scandir(path) as names:
-        for item in names:
-            try:
-                found = item.stat(follow_symlinks=False)
-                entries.append(_entry(item.name, found, item.path))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if not tolerant:
-                    raise EntryError(error.errno, error.strerror, item.path) from error
-                entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
+    try:
+        fd = os.open(path, _FOLDER_FLAGS | _NOATIME)
+    except PermissionError:
+        fd = os.open(path, _FOLDER_FLAGS)
+    try:
+        with os.scandir(fd) as names:  # by descriptor: the path is walked once, not once a name
+            for item in names:
+                try:
+                    found = item.stat(follow_symlinks=False)
+                    mode = found.st_mode
+                    if mode & 0o170000 == stat.S_IFREG:
+                        entries.append(
+                            Entry(
+                                item.name,
+                                Kind.FILE,
+                                found.st_size,
+                                found.st_mtime_ns,
+                                mode & 0o7777,
+                                (found.st_dev, found.st_ino),
+                            )
+                        )
+                    else:
+                        entries.append(_entry(item.name, found, f"{path}/{item.name}"))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    if not tolerant:
+                        raise EntryError(error.errno, error.strerror, f"{path}/{item.name}") from error
+                    entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
+    except OSError as error:
+        if error.filename is None or isinstance(error.filename, int):
+            error.filename = path
+        raise
+    finally:
+        os.close(fd)
     return entries
 
 
@@ -201,13 +227,13 @@ def volume(path: str) -> Volume:
 class Folder:
     """One open directory, used by one worker at a time."""
 
-    __slots__ = ("_fd", "_noatime", "path")
+    __slots__ = ("_fd", "_read_flags", "path")
 
     def __init__(self, path: str, *, follow: bool = True) -> None:
         """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR)."""
         self.path = path
         self._fd = os.open(path, _FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
-        self._noatime = _NOATIME
+        self._read_flags: Tuple[int, ...] = _READ_FLAGS
 
     def close(self) -> None:
         """Let the directory go; a second call does nothing."""
@@ -230,15 +256,35 @@ class Folder:
 
     def open_source(self, name: str, *, follow: bool) -> int:
         """Open for reading without touching the access time where the system allows that (owner or root)."""
-        flags = _SOURCE_FLAGS | (0 if follow else os.O_NOFOLLOW)
-        if self._noatime:
-            try:
-                return os.open(name, flags | self._noatime, dir_fd=self._fd)
-            except PermissionError:
-                fd = os.open(name, flags, dir_fd=self._fd)
-                self._noatime = 0
-                return fd
-        return os.open(name, flags, dir_fd=self._fd)
+        flags = self._read_flags[follow]
+        try:
+            return os.open(name, flags, dir_fd=self._fd)
+        except PermissionError:
+            return self._open_plainly(name, flags)
+
+    def read_whole(self, name: str, *, follow: bool = False, cold: bool = False) -> Tuple[Stat, memoryview]:
+        """A small file in one go: what the open file says of itself, and its bytes.
+
+        The view lives until this thread's next read, and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by
+        its size. `cold` reads with O_DIRECT, past the page cache.
+        """
+        flags = self._read_flags[follow] | _DIRECT if cold else self._read_flags[follow]
+        try:
+            fd = os.open(name, flags, dir_fd=self._fd)
+        except PermissionError:
+            fd = self._open_plainly(name, flags)
+        try:
+            found = os.fstat(fd)
+            return _stat(found), read_whole(fd, found.st_size, direct=cold)
+        finally:
+            os.close(fd)
+
+    def _open_plainly(self, name: str, flags: int) -> int:
+        """Open once more without O_NOATIME, which only the owner and root may ask for; a file that opens so ends the
+        asking in this folder."""
+        fd = os.open(name, flags & ~_NOATIME, dir_fd=self._fd)
+        self._read_flags = tuple(each & ~_NOATIME for each in self._read_flags)
+        return fd
 
     def create(self, name: str, mode: int) -> int:
         """Create a new file for writing. Raises FileExistsError where the name is taken, by a link too."""
@@ -336,17 +382,31 @@ class Folder:
 
         `cold` reads with O_DIRECT, past the page cache; only ask for it where the volume's `cold_reads` is True.
         """
-        flags = _SOURCE_FLAGS | (0 if follow else os.O_NOFOLLOW) | (_DIRECT if cold else 0)
+        flags = self._read_flags[follow] | (_DIRECT if cold else 0)
         try:
-            fd = os.open(name, flags | self._noatime, dir_fd=self._fd)
-        except PermissionError:
             fd = os.open(name, flags, dir_fd=self._fd)
-            self._noatime = 0
+        except PermissionError:
+            fd = self._open_plainly(name, flags)
         try:
             found = _stat(os.fstat(fd))
             yield found, read_views(fd, found.size_bytes, direct=cold)
         finally:
             os.close(fd)
+
+
+def read_whole(fd: int, size_bytes: int, *, direct: bool = False) -> memoryview:
+    """The bytes of an open file that is expected to be small, in one call where the system gives them so.
+
+    The view lives until this thread's next read and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by that.
+    """
+    view = _buffers.view
+    got = os.preadv(fd, [view], 0)
+    while 0 < got < size_bytes and got < _BUFFER_BYTES and not (direct and got % _BLOCK_BYTES):
+        more = os.preadv(fd, [view[got:]], got)  # a share may give less than it was asked for
+        if not more:
+            break
+        got += more
+    return view[:got]
 
 
 def read_views(fd: int, size_bytes: int, *, direct: bool = False) -> Iterator[memoryview]:
