@@ -395,8 +395,8 @@ def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest
         with open(place.source / "f", "ab") as file:
             file.write(b"!")
 
-    def late(fd: int, size: int) -> Any:
-        yield from real(fd, size)
+    def late(fd: int, size: int, *, start: int = 0) -> Any:
+        yield from real(fd, size, start=start)
         append()
 
     def late_whole(fd: int, size: int) -> Any:

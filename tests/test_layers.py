@@ -23,7 +23,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     5: ("engine", "recorder"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
-        *("manifest_file", "jsonfile", "sample"),
+        *("manifest_file", "jsonfile", "sample", "journal"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -51,6 +51,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("bwlimit", "printable"): "words of the user are quoted in faults",
     # among the verbs
     ("copier", "verifier"): "a copy is verified before it is renamed",
+    ("copier", "journal"): "a large partial is taken up where an earlier run ended",
     ("lock", "evidence"): "host_name",
     # one entry above its own command
     ("copytree", "transfer"): "`vdt copy` is one transfer with its surroundings",

@@ -16,6 +16,7 @@ from typing import List, NamedTuple, Optional, Tuple, Union
 from vdt import fs
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
+from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
 from vdt.steps import SidedError, Step, StoppedReadingError
 from vdt.verifier import Verifier
@@ -34,13 +35,30 @@ class _Staged(NamedTuple):
     size_bytes: int
     mtime_ns: int
     mode: int
+    journal: Optional[Journal] = None  # of a large file
+    resumed_bytes: int = 0
+
+
+class _Begun(NamedTuple):
+    """A partial that is open for writing: new, or taken up behind the chunks that were read again and are right."""
+
+    out: int
+    partial: str
+    journal: Optional[Journal]
+    digester: Digester  # has seen what the partial holds already
+    resumed_bytes: int = 0
 
 
 class Copier:
-    """Does batches; one instance serves all workers of a tree, it keeps no state of its own."""
+    """Does batches; one instance serves all workers of a tree, it keeps no state of its own.
 
-    def __init__(self, job: CopyJob) -> None:
+    Args:
+        journals: of the large partials that earlier runs left, and of those that this one makes.
+    """
+
+    def __init__(self, job: CopyJob, journals: Optional[Journals] = None) -> None:
         self._job = job
+        self._journals = Journals() if journals is None else journals
         self._verifier = Verifier(job)
         self._follow = job.policy.links is Links.FOLLOW
 
@@ -123,9 +141,9 @@ class Copier:
         """Copy into the partial. None: the file is no longer as listed and `fresh` was not asked for."""
         job = self._job
         name = action.source.name
-        partial = partial_name(action.path, action.source.size_bytes, action.source.mtime_ns, job.token)
         step = Step("Copying File", source, name)
-        made = False
+        begun: Optional[_Begun] = None
+        sealing = False
         try:
             fd = source.open_source(name, follow=self._follow)
             try:
@@ -134,30 +152,30 @@ class Copier:
                     found = fs.fd_stat(fd)
                     before = (found.size_bytes, found.mtime_ns)
                 step = Step("Creating Destination File", dest, name)
-                out = self._create(dest, partial, action)
-                made = True
-                digester = Digester(job.also)
+                begun = self._begin_partial(dest, action, before)
+                digester = begun.digester
                 try:
-                    self._pour(fd, out, before[0], digester, step, Step("Copying File", source, name))
+                    self._pour(fd, begun, before[0], step, Step("Copying File", source, name))
                     after = fs.fd_stat(fd)
                 except (OSError, StoppedReadingError):
-                    fs.close(out)
+                    fs.close(begun.out)
                     raise
                 steady = after.regular and (after.size_bytes, after.mtime_ns) == before
                 if not steady or digester.size_bytes != after.size_bytes:
-                    fs.close(out)
-                    dest.unlink(partial)
+                    fs.close(begun.out)
+                    self._throw_away(dest, begun.partial, begun.journal)
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
                 step = Step("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
+                sealing = True
                 dest.seal(
-                    out,
-                    partial,
+                    begun.out,
+                    begun.partial,
                     mtime_ns=after.mtime_ns if job.policy.keep_times else None,
                     mode=after.mode if job.policy.keep_modes else None,
-                    created_mode=action.source.mode,
+                    created_mode=0 if begun.resumed_bytes else action.source.mode,
                     owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
@@ -169,16 +187,84 @@ class Copier:
                 finally:
                     fs.close(fd)
         except OSError as error:
-            if made:
-                _discard(dest, partial)
+            if begun is not None:  # after a flush or close that failed nothing of the partial can be trusted
+                (self._throw_away if sealing else self._leave)(dest, begun.partial, begun.journal)
             return step.failed(error, action)
         except StoppedReadingError:
-            _discard(dest, partial)
+            if begun is not None:  # else what an earlier try left was being read again: it stays as it is
+                self._leave(dest, begun.partial, begun.journal)
             return Outcome(action, Status.STOPPED)
-        digest = digester.digest if job.verify is not Verify.NONE else ""
         return _Staged(
-            index, action, source, dest, partial, digest, digester.also, after.size_bytes, after.mtime_ns, after.mode
+            index,
+            action,
+            source,
+            dest,
+            begun.partial,
+            digester.digest if job.verify is not Verify.NONE else "",
+            digester.also,
+            after.size_bytes,
+            after.mtime_ns,
+            after.mode,
+            begun.journal,
+            begun.resumed_bytes,
         )
+
+    def _begin_partial(self, dest: fs.Folder, action: Action, source: Tuple[int, int]) -> _Begun:
+        """Open the partial of a source of this size and time: the one that a journal knows, else a new one.
+
+        Raises:
+            OSError: a new one cannot be created.
+        """
+        job = self._job
+        journal = self._journals.of(action.path)
+        if journal is not None:
+            begun = self._take_up(dest, journal) if (journal.size_bytes, journal.mtime_ns) == source else None
+            if begun is not None:
+                return begun
+            self._journals.notes.append(f"{action.path}: what was copied of it before could not be used; copied anew.")
+            self._throw_away(dest, journal.partial, journal)
+        partial = partial_name(action.path, *source, job.token)
+        out = self._create(dest, partial, action)
+        return _Begun(out, partial, self._journals.begin(action.path, partial, *source), Digester(job.also))
+
+    def _take_up(self, dest: fs.Folder, journal: Journal) -> Optional[_Begun]:
+        """Read the recorded chunks of a partial again and go on behind those that are right; None where none is."""
+        journal.touched = True
+        job = self._job
+        try:
+            out = dest.reopen(journal.partial)
+        except OSError:
+            return None
+        try:
+            digester, good, damaged = check_prefix(out, journal, Digester(job.also), job.meter.take, job.stop)
+            if not good:
+                fs.close(out)
+                return None
+            if damaged:
+                self._journals.notes.append(
+                    f"{journal.path}: of its partial {good} of {good + damaged} chunks were still right; "
+                    "the others were copied anew."
+                )
+            journal.goes_on(good)
+            fs.cut(out, journal.landed_bytes)
+        except StoppedReadingError:
+            fs.close(out)
+            raise
+        except OSError:
+            fs.close(out)
+            return None
+        job.moved(journal.landed_bytes)
+        return _Begun(out, journal.partial, journal, digester, journal.landed_bytes)
+
+    def _leave(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
+        """A partial that is not finished: kept where a journal knows what has landed, removed else."""
+        if journal is None or not journal.digests:
+            self._throw_away(dest, partial, journal)
+
+    def _throw_away(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
+        _discard(dest, partial)
+        if journal is not None:
+            self._journals.drop(journal)
 
     def _stage_whole(
         self, index: int, action: Action, source: fs.Folder, dest: fs.Folder
@@ -228,8 +314,8 @@ class Copier:
         job.moved(size)
         return _Staged(index, action, source, dest, partial, digest, "", size, after.mtime_ns, after.mode)
 
-    def _pour(self, fd: int, out: int, size: int, digester: Digester, writing: Step, reading: Step) -> None:
-        """Everything from `fd` to `out`.
+    def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
+        """Everything from `fd` that the partial lacks.
 
         Raises:
             SidedError: an OSError, with the side that gave it.
@@ -237,7 +323,8 @@ class Copier:
         """
         job = self._job
         hashed = job.verify is not Verify.NONE or bool(job.also)
-        views = fs.read_views(fd, size)
+        out, digester, journal = begun.out, begun.digester, begun.journal
+        views = fs.read_views(fd, size, start=digester.size_bytes)
         step = reading
         try:
             while True:
@@ -252,6 +339,8 @@ class Copier:
                     digester.update(view)
                 else:
                     digester.size_bytes += len(view)
+                if journal is not None:
+                    journal.wrote(view)
                 job.moved(len(view))
                 if job.stop and digester.size_bytes < size:
                     raise StoppedReadingError
@@ -289,7 +378,8 @@ class Copier:
         if not job.holds_lock():
             job.stop.set("the lock of this tree was lost to another transfer")
             for item in staged:
-                _discard(item.dest, item.partial)
+                if item.journal is None:  # one that a journal knows may be in the hands of whoever holds the lock now
+                    _discard(item.dest, item.partial)
             return [(item, Outcome(item.action, Status.STOPPED)) for item in staged]
         if job.destination_volume.flush is fs.Flush.VOLUME and any(s.size_bytes < FLUSH_ALONE_BYTES for s in staged):
             try:
@@ -298,7 +388,7 @@ class Copier:
                 # The error names no file and a second flush would lie: every file of the batch is written again.
                 step = Step("Copying File", staged[0].dest.path)
                 for item in staged:
-                    _discard(item.dest, item.partial)
+                    self._throw_away(item.dest, item.partial, item.journal)
                 return [(item, step.failed(error, item.action)) for item in staged]
         return [(item, self._finish(item)) for item in staged]
 
@@ -322,7 +412,7 @@ class Copier:
         try:
             proof = self._verifier.read_back(item.source, dest, name, item.partial, item.size_bytes, item.digest)
             if proof.wrong:
-                _discard(dest, item.partial)
+                self._throw_away(dest, item.partial, item.journal)
                 side = dest if proof.wrong_side == "destination" else item.source
                 return Step("Copying File", side, name).wrong(action, proof.wrong)
             stored, note = proof.stored_mtime_ns, proof.note
@@ -335,14 +425,16 @@ class Copier:
             step = Step("Creating Destination File", dest, name)
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
             if not proof.is_file(dest.stat(name)):
-                _discard(dest, item.partial)
+                self._throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
-            _discard(dest, item.partial)
+            self._leave(dest, item.partial, item.journal)
             return step.failed(error, action)
         except StoppedReadingError:
-            _discard(dest, item.partial)
+            self._leave(dest, item.partial, item.journal)
             return Outcome(action, Status.STOPPED)
+        if item.journal is not None:
+            self._journals.drop(item.journal)
         return Outcome(
             action,
             Status.COPIED,
@@ -354,6 +446,7 @@ class Copier:
             item.also,
             None,
             f"{action.path}: {note}" if note else "",
+            item.resumed_bytes,
         )
 
 

@@ -17,6 +17,7 @@ from vdt import fs, preflight
 from vdt.copyjob import Meter
 from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
+from vdt.journal import Journals
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish, remove, set_aside
@@ -117,6 +118,7 @@ def copy_tree(
                 root_created=destination in made,
                 state_name=STATE_INSIDE if inside else "",
                 notes=(*lock.notes, *notes),
+                journals=Journals.load(lock.folder),
             )
             if evidence:
                 reports.evidence = EvidenceWriter(evidence, started, "copy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Iterable, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import xxhash
 
@@ -39,6 +39,10 @@ class Digester:
         if self._other is not None:
             self._other.update(view)
 
+    def anew(self) -> Digester:
+        """Another of the same kind that has seen nothing."""
+        return Digester(self._other.name if self._other is not None else None)
+
     @property
     def digest(self) -> str:
         """xxh128, 32 hex digits."""
@@ -48,6 +52,28 @@ class Digester:
     def also(self) -> str:
         """The second digest in hex, "" where none was asked for."""
         return self._other.hexdigest() if self._other is not None else ""
+
+
+class ChunkDigester:
+    """xxh128 of each chunk of a stream: gives a digest whenever a chunk has become whole."""
+
+    def __init__(self, chunk_bytes: int) -> None:
+        self._chunk_bytes = chunk_bytes
+        self._main = xxhash.xxh3_128()
+        self._filled = 0
+
+    def update(self, view: memoryview) -> List[str]:
+        """Take bytes, whatever their number; returns the digests of the chunks that they completed."""
+        digests = []
+        while len(view) >= self._chunk_bytes - self._filled:
+            room = self._chunk_bytes - self._filled
+            self._main.update(view[:room])
+            digests.append(self._main.hexdigest())
+            self._main.reset()
+            self._filled, view = 0, view[room:]
+        self._main.update(view)
+        self._filled += len(view)
+        return digests
 
 
 def digest_views(views: Iterable[memoryview]) -> Tuple[int, str]:

@@ -63,7 +63,8 @@ class TreeLock:
     ) -> None:
         self.token = os.urandom(8).hex()
         self.notes: List[str] = []
-        self._folder, self._tree = folder, tree
+        self.folder = folder
+        self._tree = tree
         self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
@@ -87,7 +88,7 @@ class TreeLock:
             RefusedError: the lock cannot be written.
         """
         try:
-            fs.make_folder(self._folder)
+            fs.make_folder(self.folder)
             while not self._create():
                 self._take_over()
         except OSError as error:
@@ -205,7 +206,7 @@ class TreeLock:
             try:
                 os.stat(self._path)
             except FileNotFoundError:
-                self._lost = os.path.isdir(os.path.dirname(self._folder))  # a share that is away shows no folder
+                self._lost = os.path.isdir(os.path.dirname(self.folder))  # a share that is away shows no folder
             except OSError:
                 pass  # away for a moment: the last answer stands
         return not self._lost
@@ -218,13 +219,13 @@ class TreeLock:
         try:
             if self.held():
                 os.unlink(self._path)
-            for name in os.listdir(self._folder):
+            for name in os.listdir(self.folder):
                 if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
-                    os.unlink(os.path.join(self._folder, name))
+                    os.unlink(os.path.join(self.folder, name))
         except OSError:
             pass
-        parent = os.path.dirname(self._folder)
-        for folder in (self._folder, parent) if os.path.basename(parent) == ".vdt" else (self._folder,):
+        parent = os.path.dirname(self.folder)
+        for folder in (self.folder, parent) if os.path.basename(parent) == ".vdt" else (self.folder,):
             try:
                 os.rmdir(folder)
             except OSError:

@@ -217,6 +217,7 @@ class Outcome(NamedTuple):
     also: str = ""  # the second digest (md5, sha256) where one was asked for
     failure: Optional[Failure] = None
     note: str = ""
+    resumed_bytes: int = 0  # of these, so many lay in the partial of an earlier try and were read again
 
 
 class Problem(NamedTuple):

@@ -53,6 +53,7 @@ class Tally:
     files_by_evidence: Dict[Evidence, int] = field(default_factory=dict)
     bytes_by_evidence: Dict[Evidence, int] = field(default_factory=dict)
     weak_files: int = 0
+    resumed_bytes: int = 0
     links: int = 0  # there as links; their text was compared
     unverified: int = 0  # left as they lie though the source has them: older, newer, special ...
     outward_links: List[Problem] = field(default_factory=list)
@@ -125,6 +126,7 @@ class Tally:
     def outcome(self, outcome: Outcome) -> None:
         """A file that arrived or was proven."""
         size, status, evidence = outcome.size_bytes, outcome.status, outcome.evidence
+        self.resumed_bytes += outcome.resumed_bytes
         if status is Status.PROVEN:
             self.files.skipped += 1
             self.size_bytes.skipped += size

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -19,7 +19,8 @@ from vdt.batches import Batcher, files_in_a_batch
 from vdt.copier import Copier
 from vdt.copyjob import Batch, CopyJob, Meter, Part
 from vdt.engine import Engine
-from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify
+from vdt.journal import Journals
+from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
 from vdt.plan import FolderPlan, Planner, Rules
 from vdt.preflight import Destination
 from vdt.recorder import Recorder, Reports
@@ -76,6 +77,7 @@ class TreeJob:
     before: Optional[Snapshot] = None  # the count before, where one was made
     records: Records = NO_RECORDS
     root_created: bool = False  # the destination's root was made for this run
+    journals: Journals = field(default_factory=Journals)  # of partials that earlier runs left in the state folder
     state_name: str = ""  # name of the state folder where it lies inside the destination
     dry_run: bool = False
     log_format: LogFormat = LogFormat(mt=True)
@@ -129,23 +131,22 @@ class _Transfer:
         self._pending = 0
         self._walked = False
         meter = _Counting(job.meter)
-        copier = Copier(
-            CopyJob(
-                source=job.source,
-                destination=job.destination,
-                policy=job.policy,
-                verify=job.verify,
-                source_volume=_volume(job.source),
-                destination_volume=job.target.volume,
-                token=job.token,
-                stop=stop,
-                meter=meter,
-                moved=reports.progress.moved,
-                also=job.also,
-                replace_proven=job.replace_proven,
-                holds_lock=holds_lock,
-            )
+        copy_job = CopyJob(
+            source=job.source,
+            destination=job.destination,
+            policy=job.policy,
+            verify=job.verify,
+            source_volume=_volume(job.source),
+            destination_volume=job.target.volume,
+            token=job.token,
+            stop=stop,
+            meter=meter,
+            moved=reports.progress.moved,
+            also=job.also,
+            replace_proven=job.replace_proven,
+            holds_lock=holds_lock,
         )
+        copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, List[Outcome]] = Engine(copier, job.threads, done=lambda: meter.units)
 
     # -- the run ---------------------------------------------------------------------------------------------------
@@ -171,6 +172,8 @@ class _Transfer:
         for action in [action for _, _, action in self._waiting] + self._second_look:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
         if not job.dry_run:
+            if self._walked and not self._stop:
+                self._drop_untouched_partials()
             self._finish_folders()
             self._flush_destination()
         recorder.flush()
@@ -215,10 +218,11 @@ class _Transfer:
             links=tally.links,
             unverified=tally.unverified,
             grew=tuple(recorder.grew),
-            notes=recorder.all_notes,
+            notes=(*recorder.all_notes, *self._job.journals.notes),
             retries=recorder.retries,
             copy_seconds=copied_s,
             threads_used=self._engine.threads_used,
+            resumed_bytes=tally.resumed_bytes,
             reached_end=reached_end,
             weak_files=tally.weak_files,
             stopped="" if reached_end else self._stop.reason or "interrupted",
@@ -338,6 +342,9 @@ class _Transfer:
 
     def _tidy(self, plan: FolderPlan, place: str) -> None:
         """Remove partials that no run knows any more (this run holds the lock), and set modes that alone differ."""
+        if plan.stale_partials and len(self._job.journals):
+            known = self._job.journals.knows
+            plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
         if not plan.stale_partials and not plan.retouch:
             return
         try:
@@ -388,6 +395,17 @@ class _Transfer:
         self._recorder.gave_up(action, reason, unstable=status is Status.UNSTABLE)
 
     # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _drop_untouched_partials(self) -> None:
+        """This run saw every file: a partial that none of them took up belongs to nothing any more."""
+        for journal in self._job.journals.untouched():
+            folder = journal.path.rpartition("/")[0]
+            try:
+                with fs.Folder(fs.full_path(self._job.destination, folder), follow=not folder) as place:
+                    place.unlink(journal.partial)
+            except OSError:
+                pass  # its folder is gone, or the partial stays and is named by nothing: the next run removes it
+            self._job.journals.drop(journal)
 
     def _finish_folders(self) -> None:
         """Times and modes of folders, deepest first, once nothing is written in them any more."""

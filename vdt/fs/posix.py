@@ -290,6 +290,10 @@ class Folder:
         """Create a new file for writing. Raises FileExistsError where the name is taken, by a link too."""
         return os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
 
+    def reopen(self, name: str) -> int:
+        """Open a partial to read it and to write on. Raises FileNotFoundError and others."""
+        return os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._fd)
+
     def seal(
         self,
         fd: int,
@@ -409,14 +413,14 @@ def read_whole(fd: int, size_bytes: int, *, direct: bool = False) -> memoryview:
     return view[:got]
 
 
-def read_views(fd: int, size_bytes: int, *, direct: bool = False) -> Iterator[memoryview]:
-    """The bytes of an open file from its beginning, as views that live until the next one.
+def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0) -> Iterator[memoryview]:
+    """The bytes of an open file from `start` on, as views that live until the next one.
 
     One call for a small file: a read that reaches the expected size and comes back short is the end. A file that is
     shorter or longer than expected is read to its real end.
     """
     view = _buffers.view
-    offset = 0
+    offset = start
     while True:
         got = os.preadv(fd, [view], offset)
         if not got:
@@ -441,6 +445,12 @@ def _stat(found: os.stat_result) -> Stat:
 def fd_stat(fd: int) -> Stat:
     """What an open file says of itself now."""
     return _stat(os.fstat(fd))
+
+
+def cut(fd: int, size_bytes: int) -> None:
+    """End a file there, and go on writing behind it."""
+    os.ftruncate(fd, size_bytes)
+    os.lseek(fd, size_bytes, os.SEEK_SET)
 
 
 def write_all(fd: int, view: memoryview) -> None:

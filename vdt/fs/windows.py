@@ -316,6 +316,10 @@ class Folder:
         """Create a new file for writing. Raises FileExistsError where the name is taken."""
         return os.open(self._in(name), _CREATE_FLAGS, stat.S_IWRITE | stat.S_IREAD)
 
+    def reopen(self, name: str) -> int:
+        """Open a partial to read it and to write on. Raises FileNotFoundError and others."""
+        return os.open(self._in(name), os.O_RDWR | os.O_BINARY | os.O_NOINHERIT)
+
     def seal(
         self,
         fd: int,
@@ -405,10 +409,10 @@ class Folder:
             os.close(fd)
 
 
-def _read_handle(handle: int, size_bytes: int) -> Iterator[memoryview]:
+def _read_handle(handle: int, size_bytes: int, start: int = 0) -> Iterator[memoryview]:
     view, address = _buffers.view, _buffers.address
     got = wintypes.DWORD(0)
-    done = 0
+    done = start
     while True:
         if not _kernel32.ReadFile(handle, address, _BUFFER_BYTES, ctypes.byref(got), None):
             raise ctypes.WinError(ctypes.get_last_error())
@@ -439,9 +443,10 @@ def read_whole(fd: int, size_bytes: int, *, direct: bool = False) -> memoryview:
     return view[:got]
 
 
-def read_views(fd: int, size_bytes: int, *, direct: bool = False) -> Iterator[memoryview]:
-    """The bytes of an open source from its beginning, as views that live until the next one."""
-    return _read_handle(msvcrt.get_osfhandle(fd), size_bytes)
+def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0) -> Iterator[memoryview]:
+    """The bytes of an open file from `start` on, as views that live until the next one."""
+    os.lseek(fd, start, os.SEEK_SET)
+    return _read_handle(msvcrt.get_osfhandle(fd), size_bytes, start)
 
 
 def _stat(found: os.stat_result) -> Stat:
@@ -457,6 +462,12 @@ def _stat(found: os.stat_result) -> Stat:
 def fd_stat(fd: int) -> Stat:
     """What an open file says of itself now."""
     return _stat(os.fstat(fd))
+
+
+def cut(fd: int, size_bytes: int) -> None:
+    """End a file there, and go on writing behind it."""
+    os.ftruncate(fd, size_bytes)
+    os.lseek(fd, size_bytes, os.SEEK_SET)
 
 
 def write_all(fd: int, view: memoryview) -> None:

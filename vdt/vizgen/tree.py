@@ -17,6 +17,7 @@ from vdt.copyjob import Meter
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
+from vdt.journal import Journals
 from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish, remove, set_aside
@@ -117,7 +118,8 @@ class Tree:
             self._tools.say(f"NOTE: {self.paths.source}: {problem.path} cannot be counted: {problem.reason}.")
         witness = self._tools.crosscheck.count(self.paths.source, self.paths.list_before)
         self.report = replace(self.report, before=self._counted(self._before), robocopy_before=witness)
-        return bytes_left(self._before, self._snapshot(self.paths.destination))
+        left = bytes_left(self._before, self._snapshot(self.paths.destination))
+        return max(0, left - Journals.load(self.paths.state_folder, tidy=False).landed_bytes)
 
     def _counted(self, snapshot: Snapshot) -> Count:
         return snapshot.count if self._settings.policy.empty_folders else snapshot.count_without_empty_folders
@@ -205,6 +207,7 @@ class Tree:
                 root_created=paths.destination in self._created,
                 log_format=LogFormat(mt=settings.threads > 1),
                 notes=(*lock.notes, *notes),
+                journals=Journals.load(lock.folder),
             )
             reports = Reports(
                 log=log,

@@ -1,0 +1,411 @@
+"""Journals of large partials: what they say, and that a run which goes on never trusts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.test_copier import TIME_NS, Place, Tap, copy_of
+from vdt import fs, journal
+from vdt.copier import Copier
+from vdt.copyjob import Batch, Part
+from vdt.copytree import CopyRequest, copy_tree
+from vdt.hashing import ChunkDigester
+from vdt.journal import Journal, Journals
+from vdt.model import Entry, Outcome, Status, TreeResult, Verify
+from vdt.stop import StopFlag
+
+CHUNK = 256 << 10
+SIZE = 5 * CHUNK + 1000  # above what is copied in one read, so that it is a "large" file once chunks are this small
+PARTIAL = ".vdt-0123456789abcdef.partial"
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(journal, "CHUNK_BYTES", CHUNK)
+    yield
+
+
+class Large(Place):
+    """One file that is large, a state folder, and runs that may end in the middle."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.state = root / "state"
+        self.state.mkdir()
+        self.data = os.urandom(SIZE)
+        self.file: Entry = self.put("f", self.data)
+
+    def attempt(self, *, stop_after: Optional[int] = None, **changes: Any) -> Outcome:
+        """One try at the file; the run is stopped once so many bytes were read."""
+        self.journals = Journals.load(str(self.state))
+        stop = StopFlag()
+        tap = Tap()
+
+        def act(_call: int) -> None:
+            if stop_after is not None and tap.total >= stop_after:
+                stop.set("by the test")
+
+        tap._act = act
+        self.read = tap
+        self.moved.clear()
+        job = self.job(stop=stop, meter=tap, **changes)
+        batch = Batch((Part("", [copy_of(self.file)]),), SIZE)
+        (outcome,) = Copier(job, self.journals)(batch)
+        return outcome
+
+    def arrived(self) -> bool:
+        return (self.destination / "f").read_bytes() == self.data and self.left() == ["f"] and not self.journal_files()
+
+    def journal_files(self) -> List[str]:
+        return sorted(os.listdir(self.state))
+
+    def partial(self) -> Path:
+        (name,) = self.left()
+        return self.destination / name
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Large:
+    monkeypatch.setattr(fs.posix, "_BUFFER_BYTES", 64 << 10)  # several reads a chunk, as a chunk of 64 MiB has
+    monkeypatch.setattr(fs.posix._buffers, "view", memoryview(fs.posix.mmap.mmap(-1, 64 << 10)))
+    return Large(tmp_path)
+
+
+# -- going on ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", range(5))
+@pytest.mark.parametrize("verify", list(Verify))
+def test_a_copy_that_was_stopped_goes_on_behind_the_chunks_that_landed(
+    large: Large, chunks: int, verify: Verify
+) -> None:
+    stopped = large.attempt(stop_after=chunks * CHUNK + 100, verify=verify)
+    assert stopped.status is Status.STOPPED and not (large.destination / "f").exists()
+    assert len(large.journal_files()) == (1 if chunks else 0)
+    done = large.attempt(verify=verify)
+    assert done.status is Status.COPIED and large.arrived()
+    assert chunks * CHUNK <= done.resumed_bytes <= (chunks + 1) * CHUNK
+    assert done.digest == ("" if verify is Verify.NONE else xxhash.xxh3_128_hexdigest(large.data))
+    assert sum(large.moved) == SIZE, "the bar hears of every byte once"
+    assert (large.destination / "f").stat().st_mtime_ns == TIME_NS
+
+
+def test_what_was_resumed_is_read_from_the_disk_and_the_rest_from_the_source(large: Large) -> None:
+    large.attempt(stop_after=3 * CHUNK + 100)
+    done = large.attempt(verify=Verify.INFLIGHT)
+    assert large.read.total == SIZE, "the prefix once from the partial, the rest once from the source"
+    assert done.resumed_bytes >= 3 * CHUNK
+
+
+def test_a_second_digest_is_of_the_whole_file_too(large: Large) -> None:
+    import hashlib
+
+    large.attempt(stop_after=2 * CHUNK + 100, also="sha256")
+    done = large.attempt(also="sha256")
+    assert done.resumed_bytes and done.also == hashlib.sha256(large.data).hexdigest()
+
+
+def test_it_can_be_stopped_many_times(large: Large) -> None:
+    for chunks in (1, 2, 3):  # the prefix is read again, and one chunk more is copied
+        assert large.attempt(stop_after=chunks * CHUNK + 100).status is Status.STOPPED
+    assert large.attempt().status is Status.COPIED and large.arrived()
+
+
+def test_a_stop_while_the_prefix_is_read_again_keeps_everything(large: Large) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    before = large.partial().read_bytes()[: 4 * CHUNK]
+    assert large.attempt(stop_after=CHUNK).status is Status.STOPPED
+    assert large.partial().read_bytes()[: 4 * CHUNK] == before and len(large.journal_files()) == 1
+    assert large.attempt().resumed_bytes >= 4 * CHUNK and large.arrived()
+
+
+# -- the disk is the truth -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, CHUNK - 1, CHUNK, 3 * CHUNK + 5])
+def test_a_damaged_partial_counts_up_to_the_damage(large: Large, at: int) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    data = bytearray(large.partial().read_bytes())
+    data[at] ^= 1
+    large.partial().write_bytes(data)
+    done = large.attempt()
+    assert done.status is Status.COPIED and large.arrived()
+    assert done.resumed_bytes == at // CHUNK * CHUNK
+    assert large.journals.notes, "it is said"
+    assert done.digest == xxhash.xxh3_128_hexdigest(large.data)
+
+
+@pytest.mark.parametrize("length", [0, 10, CHUNK, 2 * CHUNK + 7, 20 * CHUNK])
+def test_a_partial_of_another_length_counts_as_far_as_it_is_right(large: Large, length: int) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    os.truncate(large.partial(), length)
+    done = large.attempt()
+    assert done.status is Status.COPIED and large.arrived()
+    assert done.resumed_bytes <= length // CHUNK * CHUNK
+
+
+def test_a_partial_that_is_gone_costs_a_new_copy(large: Large) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    large.partial().unlink()
+    done = large.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, 0) and large.arrived()
+
+
+def test_a_link_in_the_place_of_a_partial_is_never_written_through(large: Large) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    partial = large.partial()
+    other = large.source.parent / "precious"
+    other.write_bytes(partial.read_bytes())
+    partial.unlink()
+    partial.symlink_to(other)
+    kept = other.read_bytes()
+    done = large.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, 0) and large.arrived()
+    assert other.read_bytes() == kept
+
+
+@pytest.mark.parametrize("change", ["bytes and time", "size"])
+def test_a_source_that_changed_starts_afresh(large: Large, change: str) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    large.data = os.urandom(SIZE if change != "size" else SIZE + 7)
+    large.file = large.put("f", large.data, mtime_ns=TIME_NS + (change != "size"))
+    done = large.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, 0) and large.arrived()
+    assert large.journals.notes
+
+
+def test_a_prefix_of_another_source_with_its_size_and_time_does_not_pass_the_proof(large: Large) -> None:
+    """The journal cannot know: same size, same time. The digest of the whole is then of a file that never was."""
+    large.attempt(stop_after=4 * CHUNK + 100)
+    first = large.data
+    large.data = os.urandom(SIZE)
+    large.file = large.put("f", large.data)
+    done = large.attempt(verify=Verify.BOTH)
+    assert done.status is Status.RETRY and not (large.destination / "f").exists(), "the second read of the source shows"
+    assert large.left() == [] and large.journal_files() == []
+    assert first != large.data
+
+
+# -- lies ----------------------------------------------------------------------------------------------------------
+
+
+def lines_of(large: Large) -> List[str]:
+    (name,) = large.journal_files()
+    return (large.state / name).read_text().split("\n")[:-1]
+
+
+def test_a_journal_cut_at_any_byte_costs_time_and_nothing_else(large: Large) -> None:
+    large.attempt(stop_after=3 * CHUNK + 100)
+    (name,) = large.journal_files()
+    whole = (large.state / name).read_bytes()
+    partial = large.partial().read_bytes()
+    partial_name = large.partial().name
+    for cut in [*range(0, len(whole), 7), len(whole) - 1]:
+        (large.state / name).write_bytes(whole[:cut])
+        found = Journals.load(str(large.state), tidy=False).of("f")
+        complete = whole[:cut].count(b"\n") - 1
+        assert (len(found.digests) if found else -1) == complete
+    (large.state / name).write_bytes(whole[:-9])
+    (large.destination / partial_name).write_bytes(partial)
+    done = large.attempt()
+    assert done.status is Status.COPIED and done.resumed_bytes >= 2 * CHUNK and large.arrived()
+
+
+def test_a_journal_that_lies_about_every_chunk_is_found_out(large: Large) -> None:
+    large.attempt(stop_after=3 * CHUNK + 100)
+    (name,) = large.journal_files()
+    text = (large.state / name).read_text().split("\n")
+    lies = [text[0]] + [f'{{"chunk": {n}, "xxh128": "{"0" * 32}"}}' for n in range(5)]
+    (large.state / name).write_text("\n".join(lies) + "\n")
+    done = large.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, 0) and large.arrived()
+    assert large.journals.notes
+
+
+HEAD = {"version": 1, "path": "f", "partial": PARTIAL, "size": SIZE, "mtime_ns": 5, "chunk_bytes": CHUNK}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"path": "../f"},
+        {"path": "/etc/passwd"},
+        {"path": "a//b"},
+        {"path": ""},
+        {"path": 7},
+        {"partial": "f"},
+        {"partial": "../" + PARTIAL},
+        {"partial": None},
+        {"size": "5"},
+        {"size": -1},
+        {"size": True},
+        {"mtime_ns": 1.5},
+        {"chunk_bytes": CHUNK * 2},
+        {"chunk_bytes": 0},
+    ],
+)
+def test_a_foreign_head_is_ignored_with_a_note_and_removed(tmp_path: Path, change: Any) -> None:
+    path = tmp_path / ".vdt-0123456789abcdef.journal"
+    path.write_text(json.dumps({**HEAD, **change}) + "\n")
+    found = Journals.load(str(tmp_path), tidy=False)
+    assert len(found) == 0 and len(found.notes) == 1 and path.exists()
+    assert len(Journals.load(str(tmp_path))) == 0 and not path.exists()
+
+
+def test_a_sound_head_is_not_ignored(tmp_path: Path) -> None:
+    (tmp_path / ".vdt-0123456789abcdef.journal").write_text(json.dumps(HEAD) + "\n")
+    assert len(Journals.load(str(tmp_path))) == 1
+
+
+def test_a_head_under_another_name_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / ".vdt-ffffffffffffffff.journal").write_text(json.dumps(HEAD) + "\n")
+    assert len(Journals.load(str(tmp_path))) == 0
+
+
+@given(st.binary(max_size=400))
+def test_garbage_is_no_journal(data: bytes) -> None:
+    text = data.decode("ascii", "replace")
+    assert Journal.parse("state", ".vdt-0123456789abcdef.journal", text) is None
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 40))
+def test_chunks_are_digested_whatever_the_pieces(pieces: List[bytes], chunk: int) -> None:
+    digester = ChunkDigester(chunk)
+    got = [digest for piece in pieces for digest in digester.update(memoryview(piece))]
+    whole = b"".join(pieces)
+    count = len(whole) // chunk
+    assert got == [xxhash.xxh3_128_hexdigest(whole[n * chunk : (n + 1) * chunk]) for n in range(count)]
+
+
+def test_a_state_folder_that_cannot_be_written_costs_the_chance_and_not_the_copy(large: Large) -> None:
+    large.state.rmdir()
+    large.journals = Journals(str(large.state))
+    (outcome,) = Copier(large.job(), large.journals)(Batch((Part("", [copy_of(large.file)]),), SIZE))
+    assert outcome.status is Status.COPIED and large.left() == ["f"]
+
+
+# -- failures ------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_keeps_the_chunks_that_landed(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, room = fs.write_all, [3 * CHUNK + 10]
+
+    def full(fd: int, view: memoryview) -> None:
+        room[0] -= len(view)
+        if room[0] < 0:
+            raise OSError(28, "full")
+        real(fd, view)
+
+    monkeypatch.setattr(fs, "write_all", full)
+    assert large.attempt().status is Status.FULL
+    assert len(large.journal_files()) == 1
+    room[0] = 1 << 40
+    done = large.attempt()
+    assert done.resumed_bytes == 3 * CHUNK and large.arrived()
+
+
+def test_after_a_flush_that_failed_nothing_is_kept(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fs.Folder.seal
+
+    def failing(folder: fs.Folder, fd: int, name: str, **values: Any) -> None:
+        real(folder, fd, name, **values)
+        raise OSError(5, "flush")
+
+    monkeypatch.setattr(fs.Folder, "seal", failing)
+    assert large.attempt().status is Status.RETRY
+    assert large.left() == [] and large.journal_files() == []
+
+
+def test_bytes_that_read_back_wrong_are_not_kept(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fs.Folder.seal
+
+    def spoiling(folder: fs.Folder, fd: int, name: str, **values: Any) -> None:
+        os.pwrite(fd, b"spoiled", 3)
+        real(folder, fd, name, **values)
+
+    monkeypatch.setattr(fs.Folder, "seal", spoiling)
+    assert large.attempt().status is Status.RETRY
+    assert large.left() == [] and large.journal_files() == []
+
+
+# -- whole runs ----------------------------------------------------------------------------------------------------
+
+
+def copied(large: Large, **changes: Any) -> TreeResult:
+    return copy_tree(CopyRequest(str(large.source), str(large.destination), **changes))
+
+
+def test_a_run_goes_on_where_a_killed_one_ended_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    source, destination = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    data = os.urandom(24 << 20)
+    (source / "f").write_bytes(data)
+    code = "import vdt.journal; vdt.journal.CHUNK_BYTES = 1 << 20; from vdt.cli.main import main; import sys; "
+    command = [sys.executable, "-c", code + "sys.exit(main())", "copy", str(source), str(destination)]
+    process = subprocess.Popen([*command, "--bwlimit", "12M", "--quiet"])
+    state = tmp_path / ".target.vdt"
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not list(state.glob("*.journal")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (destination / "f").exists() and list(state.glob("*.journal"))
+    report = tmp_path / "report.json"
+    done = subprocess.run([*command, "--json", str(report)], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert (destination / "f").read_bytes() == data
+    assert json.loads(report.read_text())["resumed_bytes"] >= 1 << 20
+    assert os.listdir(destination) == ["f"] and not state.exists()
+
+
+def left_by_an_earlier_run(large: Large) -> Path:
+    """A partial and its journal, as `vdt copy` finds them."""
+    large.state.rmdir()
+    large.state = large.destination.parent / ".target.vdt"
+    large.state.mkdir()
+    large.attempt(stop_after=3 * CHUNK + 100)
+    return large.partial()
+
+
+def test_the_next_run_takes_up_what_it_finds(large: Large) -> None:
+    left_by_an_earlier_run(large)
+    result = copied(large)
+    assert result.exit_code == 1 and result.resumed_bytes >= 3 * CHUNK and result.proven
+    assert large.left() == ["f"] and not large.state.exists()
+
+
+def test_a_partial_whose_source_is_gone_is_removed_with_its_journal(large: Large) -> None:
+    left_by_an_earlier_run(large)
+    (large.source / "f").unlink()
+    assert copied(large).exit_code == 0
+    assert large.left() == [] and not large.state.exists()
+
+
+def test_a_file_that_was_completed_by_other_means_leaves_no_partial(large: Large) -> None:
+    left_by_an_earlier_run(large)
+    (large.destination / "f").write_bytes(large.data)
+    os.utime(large.destination / "f", ns=(TIME_NS, TIME_NS))
+    assert copied(large).exit_code == 0
+    assert large.left() == ["f"] and not large.state.exists()
+
+
+def test_a_run_that_does_not_get_there_keeps_it(large: Large) -> None:
+    partial = left_by_an_earlier_run(large)
+    stop = StopFlag()
+    stop.set("at once")
+    copy_tree(CopyRequest(str(large.source), str(large.destination)), stop=stop)
+    assert partial.exists() and large.journal_files()
+    assert copied(large).resumed_bytes >= 3 * CHUNK
