@@ -15,8 +15,8 @@ import pytest
 import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
+from test_copier import TIME_NS, Place, Tap, copy_of
 
-from tests.test_copier import TIME_NS, Place, Tap, copy_of
 from vdt import fs, journal
 from vdt.copier import Copier
 from vdt.copyjob import Batch, Part
