@@ -138,7 +138,7 @@ def main() -> int:
     """Measure the rows that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of which medians are taken (memory: one)")
     parser.add_argument("--row", action="append", choices=list(_ROWS))
     options = parser.parse_args()
     base = os.path.join(os.path.abspath(options.folder), "vdt_goals")
@@ -146,7 +146,7 @@ def main() -> int:
     for name in options.row or _ROWS:
         os.makedirs(base)  # refuses a folder that is there: nothing of anybody else is removed below
         try:
-            print(f"{name} (median of {options.rounds} in turn)", flush=True)
+            print(name, flush=True)
             _ROWS[name](base, options.rounds)
         finally:
             shutil.rmtree(base)

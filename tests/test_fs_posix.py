@@ -811,3 +811,22 @@ def test_a_killed_process_that_nobody_fetched_is_dead() -> None:
         assert posix.process_started(child) is None
     finally:
         os.waitpid(child, 0)
+
+
+def test_a_listing_leaves_the_folders_access_time_alone(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"data")
+    os.utime(tmp_path, ns=(10**18, 2 * 10**18))  # older than its change: even relatime would set it
+    assert [entry.name for entry in fs.list_folder(str(tmp_path))] == ["f"]
+    assert tmp_path.stat().st_atime_ns == 10**18
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_a_small_file_that_is_given_in_pieces_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, views, offset: real(fd, [views[0][:piece]], offset))
+    (tmp_path / "f").write_bytes(b"in several pieces")
+    with fs.Folder(str(tmp_path)) as folder:
+        found, view = folder.read_whole("f")
+        assert bytes(view) == b"in several pieces" and found.size_bytes == 17

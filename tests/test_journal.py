@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
@@ -23,8 +24,15 @@ from vdt.copyjob import Batch, Part
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.hashing import ChunkDigester
 from vdt.journal import Journal, Journals
-from vdt.model import Entry, Outcome, Status, TreeResult, Verify
+from vdt.model import Entry, Existing, Outcome, Policy, Status, TreeResult, Verify
+from vdt.preflight import unprobed
+from vdt.progress import Silent
+from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
+from vdt.transfer import NoLimit
+from vdt.vizgen.crosscheck import CrossCheck
+from vdt.vizgen.layout import CopyType, tree_paths
+from vdt.vizgen.tree import Settings, Tools, Tree
 
 CHUNK = 256 << 10
 SIZE = 5 * CHUNK + 1000  # above what is copied in one read, so that it is a "large" file once chunks are this small
@@ -47,7 +55,7 @@ class Large(Place):
         self.data = os.urandom(SIZE)
         self.file: Entry = self.put("f", self.data)
 
-    def attempt(self, *, stop_after: Optional[int] = None, **changes: Any) -> Outcome:
+    def attempt(self, *, stop_after: Optional[int] = None, tries: int = 1, **changes: Any) -> Outcome:
         """One try at the file; the run is stopped once so many bytes were read."""
         self.journals = Journals.load(str(self.state))
         stop = StopFlag()
@@ -61,7 +69,7 @@ class Large(Place):
         self.read = tap
         self.moved.clear()
         job = self.job(stop=stop, meter=tap, **changes)
-        batch = Batch((Part("", [copy_of(self.file)]),), SIZE)
+        batch = Batch((Part("", [copy_of(self.file, attempt=tries)]),), SIZE)
         (outcome,) = Copier(job, self.journals)(batch)
         return outcome
 
@@ -409,3 +417,186 @@ def test_a_run_that_does_not_get_there_keeps_it(large: Large) -> None:
     copy_tree(CopyRequest(str(large.source), str(large.destination)), stop=stop)
     assert partial.exists() and large.journal_files()
     assert copied(large).resumed_bytes >= 3 * CHUNK
+
+
+def test_a_partial_that_cannot_be_read_back_twice_is_written_anew(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*values: Any, **named: Any) -> Any:
+        raise OSError(5, "bad sector")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fs.Folder, "back", unreadable)
+        broken.setattr(fs.Folder, "read_whole", unreadable)
+        assert large.attempt().status is Status.RETRY
+        assert len(large.journal_files()) == 1, "a connection may have been cut: the chunks are kept"
+        assert large.attempt(tries=2).status is Status.RETRY
+        assert large.left() == [] and large.journal_files() == []
+    done = large.attempt(tries=3)
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, 0) and large.arrived()
+
+
+def test_the_mode_of_a_resumed_file_is_the_sources(large: Large) -> None:
+    large.attempt(stop_after=2 * CHUNK + 100)
+    (large.source / "f").chmod(0o604)
+    os.utime(large.source / "f", ns=(TIME_NS, TIME_NS))
+    large.file = large.entry("f")
+    assert large.attempt().resumed_bytes
+    assert (large.destination / "f").stat().st_mode & 0o777 == 0o604
+
+
+def test_the_driver_may_ask_while_workers_begin_and_end(tmp_path: Path) -> None:
+    journals = Journals(str(tmp_path))
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    ended = threading.Event()
+
+    def work(name: str) -> None:
+        while not ended.is_set():
+            begun = [journals.begin(f"{name}{n}", PARTIAL, SIZE, 5) for n in range(50)]
+            for one in begun:
+                assert one is not None
+                journals.drop(one)
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    try:
+        for worker in workers:
+            worker.start()
+        until = time.monotonic() + 0.7
+        while time.monotonic() < until:
+            assert not journals.knows("elsewhere/" + PARTIAL)
+            assert journals.landed_bytes == 0
+            assert [one for one in journals.untouched() if not one.touched] == []
+    finally:
+        ended.set()
+        for worker in workers:
+            worker.join()
+        sys.setswitchinterval(switch)
+
+
+def test_a_run_that_could_not_list_a_folder_keeps_what_may_belong_there(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = left_by_an_earlier_run(large)
+    (large.source / "sub").mkdir()
+    (large.source / "f").rename(large.source.parent / "aside")
+    real = fs.list_folder
+
+    def listed(path: str, **values: Any) -> Any:
+        if path.endswith("sub"):
+            raise PermissionError(13, "no")
+        return real(path, **values)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fs, "list_folder", listed)
+        assert copied(large).exit_code & 8
+    assert partial.exists() and large.journal_files()
+    (large.source.parent / "aside").rename(large.source / "f")
+    os.utime(large.source / "f", ns=(TIME_NS, TIME_NS))
+    assert copied(large).resumed_bytes >= 3 * CHUNK
+
+
+# -- what a damaged copy could hide behind -------------------------------------------------------------------------
+
+
+def test_a_wrong_chunk_counts_no_more_though_the_next_ones_look_like_it(large: Large) -> None:
+    """Chunks of one content (zeros) have one digest: a right one must not be taken for the wrong one before it."""
+    large.data = bytes(SIZE)
+    large.file = large.put("f", large.data)
+    large.attempt(stop_after=4 * CHUNK + 100)
+    with open(large.partial(), "r+b") as file:
+        file.seek(CHUNK + 10)
+        file.write(b"wrong")
+    done = large.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, CHUNK) and large.arrived()
+
+
+def test_a_wrong_chunk_counts_no_more_when_one_read_holds_many(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "CHUNK_BYTES", 16 << 10)
+    large.data = bytes(SIZE)
+    large.file = large.put("f", large.data)
+    large.attempt(stop_after=4 * CHUNK + 100)
+    with open(large.partial(), "r+b") as file:
+        file.seek(20 << 10)
+        file.write(b"wrong")
+    done = large.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, 16 << 10) and large.arrived()
+
+
+def test_a_journal_in_which_a_line_is_missing_ends_there(large: Large) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    lines = lines_of(large)
+    (name,) = large.journal_files()
+    del lines[2]
+    (large.state / name).write_text("\n".join(lines) + "\n")
+    found = Journals.load(str(large.state)).of("f")
+    assert found is not None and len(found.digests) == 1
+
+
+def test_after_a_damaged_partial_the_journal_on_disk_is_true_again(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one run: the second try goes on behind the first chunk, and is stopped in its turn."""
+    large.attempt(stop_after=4 * CHUNK + 100)
+    with open(large.partial(), "r+b") as file:
+        file.seek(CHUNK + 10)
+        file.write(b"wrong")
+    loaded = large.journals
+    monkeypatch.setattr(Journals, "load", classmethod(lambda cls, folder: loaded))
+    large.attempt(stop_after=5 * CHUNK + 100)  # two read again, the right one once more, two sent
+    monkeypatch.undo()
+    monkeypatch.setattr(journal, "CHUNK_BYTES", CHUNK)
+    text = lines_of(large)
+    wanted = [xxhash.xxh3_128_hexdigest(large.data[n * CHUNK : (n + 1) * CHUNK]) for n in range(len(text) - 1)]
+    assert len(text) > 2
+    assert [json.loads(line) for line in text[1:]] == [{"chunk": n, "xxh128": d} for n, d in enumerate(wanted)]
+
+
+def test_a_stop_is_not_kept_waiting_by_a_long_prefix(large: Large) -> None:
+    large.attempt(stop_after=4 * CHUNK + 100)
+    assert large.attempt(stop_after=1).status is Status.STOPPED
+    assert large.read.total < CHUNK
+
+
+def test_a_file_that_fails_for_good_is_taken_up_by_the_next_run(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_by_an_earlier_run(large)
+
+    def refused(*values: Any, **named: Any) -> None:
+        raise PermissionError(13, "no")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("vdt.copytree.preflight.probe", unprobed)  # which would be refused, too
+        broken.setattr(fs, "write_all", refused)
+        assert copied(large).exit_code & 8
+    assert large.journal_files()
+    assert copied(large).resumed_bytes >= 3 * CHUNK
+
+
+def test_a_lost_lock_leaves_the_partial_to_whoever_holds_it_now(large: Large) -> None:
+    assert large.attempt(holds_lock=lambda: False).status is Status.STOPPED
+    assert len(large.left()) == 1 and len(large.journal_files()) == 1
+
+
+# -- a run's tree --------------------------------------------------------------------------------------------------
+
+
+def test_the_drop_in_goes_on_and_asks_for_no_more_room_than_is_left(large: Large, tmp_path: Path) -> None:
+    paths = tree_paths(CopyType.OUTPUT, "RUN", str(tmp_path / "Z"), str(tmp_path / "L"), str(tmp_path / "logs"))
+    source, destination = Path(paths.source), Path(paths.destination)
+    source.parent.mkdir(parents=True)
+    destination.parent.mkdir(parents=True)
+    large.source.rename(source)
+    large.destination.rename(destination)
+    large.source, large.destination, large.state = source, destination, Path(paths.state_folder)
+    large.state.mkdir(parents=True)
+    large.attempt(stop_after=3 * CHUNK + 100)
+    landed = (len(lines_of(large)) - 1) * CHUNK
+    stop = StopFlag()
+    tools = Tools(stop, Silent(), NoLimit(), lambda line: None, CrossCheck("off", "", 1, lambda line: None, stop))
+    settings = Settings(Policy(), Verify.COLD, Existing.PROVE, False, 2, RetryPlan(), None)
+    tree = Tree(paths, settings, tools, frozenset(), frozenset())
+    tree.prepare()
+    assert landed >= 3 * CHUNK and tree.count() == SIZE - landed
+    result = tree.transfer().result
+    assert result is not None and result.resumed_bytes == landed and result.proven
+    assert large.left() == ["f"] and not large.state.parent.exists()

@@ -185,6 +185,10 @@ def test_a_limit_of_zero_is_a_limit() -> None:
     assert buckets(plan([file("a", 0)], min_size_bytes=0)) == {"a": "copy"}
 
 
+def test_the_lower_limit_holds_alone() -> None:
+    assert buckets(plan([file("a", 9), file("b", 10)], min_size_bytes=10)) == {"a": "small", "b": "copy"}
+
+
 # --- what is asked of files that are already there --------------------------------------------------------------------
 
 

@@ -409,8 +409,10 @@ class Copier:
         job, action, dest = self._job, item.action, item.dest
         name = action.source.name
         step = Step("Copying File", dest, name)
+        read_back = False
         try:
             proof = self._verifier.read_back(item.source, dest, name, item.partial, item.size_bytes, item.digest)
+            read_back = True
             if proof.wrong:
                 self._throw_away(dest, item.partial, item.journal)
                 side = dest if proof.wrong_side == "destination" else item.source
@@ -428,7 +430,9 @@ class Copier:
                 self._throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
-            self._leave(dest, item.partial, item.journal)
+            # one that cannot be read back a second time is written anew: the medium may be bad under it
+            unreadable = not read_back and action.attempt > 1
+            (self._throw_away if unreadable else self._leave)(dest, item.partial, item.journal)
             return step.failed(error, action)
         except StoppedReadingError:
             self._leave(dest, item.partial, item.journal)

@@ -123,7 +123,8 @@ class Journal:
 
 
 class Journals:
-    """Every journal of one tree, by the path of its file. Workers take and add; the driver asks for the rest."""
+    """Every journal of one tree, by the path of its file. Workers take and add while the driver asks, so whoever goes
+    over all of them goes over a copy."""
 
     def __init__(self, folder: str = "") -> None:
         """`folder` is the tree's state folder; "" keeps no journals (nothing can be taken up later)."""
@@ -169,14 +170,15 @@ class Journals:
     @property
     def landed_bytes(self) -> int:
         """Bytes that lie in partials, as far as the journals say."""
-        return sum(journal.landed_bytes for journal in self._known.values())
+        return sum(journal.landed_bytes for journal in self._all())
+
+    def _all(self) -> List[Journal]:
+        return list(self._known.values())
 
     def knows(self, path: str) -> bool:
         """True for the relative path of a partial that a journal speaks of."""
         folder, _, name = path.rpartition("/")
-        return any(
-            journal.partial == name and journal.path.rpartition("/")[0] == folder for journal in self._known.values()
-        )
+        return any(journal.partial == name and journal.path.rpartition("/")[0] == folder for journal in self._all())
 
     def of(self, path: str) -> Optional[Journal]:
         """The journal of a file, where there is one."""
@@ -201,7 +203,7 @@ class Journals:
     def untouched(self) -> Iterator[Journal]:
         """Journals of files that this run, which saw every file, had nothing to do with: their source is gone, or the
         file was completed by other means."""
-        return iter([journal for journal in self._known.values() if not journal.touched])
+        return (journal for journal in self._all() if not journal.touched)
 
 
 def _line(number: int, digest: str) -> str:
@@ -243,10 +245,11 @@ def check_prefix(
         # the partial may be longer than what is recorded of it
         whole = view[: max(0, journal.landed_bytes - digester.size_bytes)]
         digester.update(whole)
-        digests = hasher.update(whole)
-        right = sum(1 for number, digest in enumerate(digests, good) if digest == journal.digests[number])
-        good += right
-        if right < len(digests) or good == len(journal.digests):
+        wrong = False
+        for digest in hasher.update(whole):
+            wrong = wrong or digest != journal.digests[good]  # what follows a wrong chunk counts no more
+            good += not wrong
+        if wrong or good == len(journal.digests):
             break
     bad = len(journal.digests) - good
     if digester.size_bytes != good * journal.chunk_bytes:  # it has seen bytes that do not count

@@ -172,7 +172,7 @@ class _Transfer:
         for action in [action for _, _, action in self._waiting] + self._second_look:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
         if not job.dry_run:
-            if self._walked and not self._stop:
+            if self._walked and not self._stop and not recorder.tally.dirs.failed:
                 self._drop_untouched_partials()
             self._finish_folders()
             self._flush_destination()
