@@ -188,10 +188,9 @@ class Journals:
         """A journal for a new partial; None where none are kept or the file is too small to need one."""
         if not self._folder or size_bytes < CHUNK_BYTES:
             return None
-        journal = self._known[path] = Journal(
-            self._folder, path, partial, size_bytes, mtime_ns, chunk_bytes=CHUNK_BYTES
-        )
-        journal.touched = True
+        journal = Journal(self._folder, path, partial, size_bytes, mtime_ns, chunk_bytes=CHUNK_BYTES)
+        journal.touched = True  # before the driver can see it: an untouched one is thrown away
+        self._known[path] = journal
         return journal
 
     def drop(self, journal: Journal) -> None:
