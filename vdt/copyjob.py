@@ -37,6 +37,11 @@ class Batch:
         """Number of actions."""
         return sum(len(part.actions) for part in self.parts)
 
+    @property
+    def light(self) -> bool:
+        """True for small files; a large one goes alone."""
+        return self.total_bytes < FLUSH_ALONE_BYTES or len(self.parts) > 1 or len(self.parts[0].actions) > 1
+
 
 @dataclass(frozen=True)
 class CopyJob:

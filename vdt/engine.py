@@ -3,7 +3,11 @@
 Rule 1: every result comes back to the one thread that drives `run`, so that logs, tallies and manifests need no locks.
 Rule 2: never more than `queue_limit` tasks are in flight, so that memory does not grow with the tree.
 Rule 3: a worker never sleeps for a retry; a task that is to be tried again is handed in again by the caller.
-Rule 4: `threads` is the most; how many are let through the gate at a time is found while running (tuning.py).
+Rule 4: `threads` is the most; how many are at work is found while running (tuning.py). Where one is best, because the
+    interpreter and not the disk is the limit, the driving thread does light tasks itself: handing them over would cost
+    more than doing them.
+Rule 5: after a stop nothing new begins, and a worker that does not come back from the system is not waited for longer
+    than `grace_s`.
 """
 
 from __future__ import annotations
@@ -12,40 +16,18 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Callable, Generator, Generic, Iterator, Optional, Tuple, TypeVar
 
+from vdt.desk import Desk
+from vdt.stop import StopFlag
 from vdt.tuning import Tuner
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-
-class _Gate:
-    """Lets up to `limit` workers through; the limit may change while they work."""
-
-    def __init__(self) -> None:
-        self._free = threading.Condition()
-        self._inside = 0
-        self._limit = 1
-
-    def allow(self, limit: int) -> None:
-        with self._free:
-            if limit > self._limit:
-                self._free.notify(limit - self._limit)
-            self._limit = limit
-
-    def __enter__(self) -> None:
-        with self._free:
-            while self._inside >= self._limit:
-                self._free.wait()
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._free:
-            self._inside -= 1
-            if self._inside < self._limit:
-                self._free.notify()
+GRACE_S = 1.5  # of the two seconds after which the summary of a stopped run stands
+_ASK_AGAIN_S = 0.05
+_LOOK_S = 0.002
 
 
 class Engine(Generic[Task, Result]):
@@ -55,7 +37,11 @@ class Engine(Generic[Task, Result]):
         work: called in a worker; must return a result for everything that can go wrong with one task. An exception out
             of it is a defect and ends the run.
         threads: most workers, 1 to 128.
+        begin: so many at first.
         done: running sum of work done, in any unit; what the number of workers is tuned by.
+        light: tells tasks that are short and many; the driving thread may do them itself.
+        desk: where workers find their tasks, and pieces of tasks that are shared out.
+        stop: when it is set, workers are waited for `grace_s` and no longer.
     """
 
     def __init__(
@@ -63,20 +49,29 @@ class Engine(Generic[Task, Result]):
         work: Callable[[Task], Result],
         threads: int,
         *,
+        begin: int = 1,
         done: Callable[[], float] = lambda: 0.0,
+        light: Callable[[Task], bool] = lambda task: False,
         queue_limit: Optional[int] = None,
+        desk: Optional[Desk[Task]] = None,
+        stop: Optional[StopFlag] = None,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._work = work
-        self._threads = threads
-        self._limit = queue_limit or threads * 2
-        self._work_done = done
-        self._gate = _Gate()
+        self._threads, self._begin = threads, begin
+        self._queue_limit = queue_limit or threads * 2
+        self._work_done, self._light = done, light
+        self._desk: Desk[Task] = desk or Desk()
+        self._stop = StopFlag() if stop is None else stop
+        self._grace_s = grace_s
         self._done: queue.SimpleQueue[Tuple[Optional[Result], Optional[BaseException]]] = queue.SimpleQueue()
-        self._abandoned = False
+        self._hired = 0
+        self._stopped_s: Optional[float] = None
         self._busy_s = 0.0
         self._busy_lock = threading.Lock()
         self._started = time.monotonic()
         self._ended: Optional[float] = None
+        self.abandoned = False  # workers did not come back in time after a stop; the process must end at once
 
     def run(self, tasks: Iterator[Optional[Task]]) -> Generator[Result, None, None]:
         """Yield results as they complete.
@@ -86,11 +81,12 @@ class Engine(Generic[Task, Result]):
         """
         in_flight = 0
         exhausted = False
-        tuner = Tuner(self._threads, time.monotonic())
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="vdt") as pool, ExitStack() as on_error:
-            on_error.callback(self._abandon)
+        self._tuner = Tuner(self._threads, time.monotonic(), begin=self._begin)
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="vdt")
+        self._tune(pool)
+        try:
             while True:
-                while not exhausted and in_flight < self._limit:
+                while not exhausted and in_flight < self._queue_limit:
                     try:
                         task = next(tasks)
                     except StopIteration:
@@ -98,43 +94,77 @@ class Engine(Generic[Task, Result]):
                         break
                     if task is None:
                         break
+                    if self._tuner.alone and self._light(task):
+                        yield self._do_here(task)
+                        self._tune(pool)
+                        if self._done.empty():
+                            continue
+                        break
                     in_flight += 1
-                    pool.submit(self._one, task)
+                    self._desk.put(task)
                 if exhausted and not in_flight:
                     break
                 try:
-                    result, error = self._done.get(timeout=0.05)
+                    result, error = self._done.get(timeout=_ASK_AGAIN_S)
                 except queue.Empty:
-                    self._gate.allow(tuner.observe(time.monotonic(), self._work_done()))
+                    self._tune(pool)
+                    if self._out_of_patience():
+                        break
                     continue
-                self._gate.allow(tuner.observe(time.monotonic(), self._work_done()))
+                self._tune(pool)
                 in_flight -= 1
                 if error is not None:
                     raise error
                 assert result is not None
                 yield result
-            on_error.pop_all()
-        self._ended = time.monotonic()
+        finally:
+            self._desk.close()
+            self._send_home(pool)
+            self._ended = time.monotonic()
 
-    def _abandon(self) -> None:
-        """Queued tasks are not begun any more, and nobody waits at the gate."""
-        self._abandoned = True
-        self._gate.allow(self._threads)
+    def _tune(self, pool: ThreadPoolExecutor) -> None:
+        limit = self._tuner.observe(time.monotonic(), self._work_done())
+        self._desk.allow(limit)
+        while self._hired < limit:
+            self._hired += 1
+            pool.submit(self._desk.work, self._do)
 
-    def _one(self, task: Task) -> None:
-        with self._gate:
-            if self._abandoned:
+    def _send_home(self, pool: ThreadPoolExecutor) -> None:
+        """Wait until no worker holds a task; after a stop for no longer than the grace."""
+        pool.shutdown(wait=False)
+        while self._desk.at_work:
+            if self._out_of_patience():
+                self.abandoned = True
                 return
-            began = time.monotonic()
-            try:
-                result = self._work(task)
-            except BaseException as error:
-                self._done.put((None, error))
-            else:
-                self._done.put((result, None))
-            finally:
-                with self._busy_lock:
-                    self._busy_s += time.monotonic() - began
+            time.sleep(_LOOK_S)
+        pool.shutdown(wait=True)
+
+    def _out_of_patience(self) -> bool:
+        if self._stop and self._stopped_s is None:
+            self._stopped_s = time.monotonic()
+        return self._stopped_s is not None and time.monotonic() - self._stopped_s >= self._grace_s
+
+    def _do_here(self, task: Task) -> Result:
+        """A light task, done by the driving thread."""
+        began_s, began_cpu_s = time.monotonic(), time.thread_time()
+        result = self._work(task)
+        seconds = time.monotonic() - began_s
+        self._tuner.worked_alone(seconds, time.thread_time() - began_cpu_s)
+        self._busy(seconds)
+        return result
+
+    def _do(self, task: Task) -> None:
+        began = time.monotonic()
+        try:
+            self._done.put((self._work(task), None))
+        except BaseException as error:
+            self._done.put((None, error))
+        finally:
+            self._busy(time.monotonic() - began)
+
+    def _busy(self, seconds: float) -> None:
+        with self._busy_lock:
+            self._busy_s += seconds
 
     @property
     def threads_used(self) -> float:

@@ -31,6 +31,7 @@ from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
+from vdt.tuning import workers_at_first
 
 SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
@@ -147,7 +148,14 @@ class _Transfer:
             holds_lock=holds_lock,
         )
         copier = Copier(copy_job, job.journals)
-        self._engine: Engine[Batch, List[Outcome]] = Engine(copier, job.threads, done=lambda: meter.units)
+        self._engine: Engine[Batch, List[Outcome]] = Engine(
+            copier,
+            job.threads,
+            begin=workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads),
+            done=lambda: meter.units,
+            light=lambda batch: batch.light,
+            stop=stop,
+        )
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
@@ -468,6 +476,20 @@ def _volume(path: str) -> fs.Volume:
         return fs.volume(path)
     except OSError:
         return fs.Volume("unknown", fs.Flush.FILE, False)
+
+
+def _answer_s(path: str) -> float:
+    """How long a side takes to answer a call that no cache answers: the better of two; 0 where it does not."""
+    best = 0.0
+    for _ in range(2):
+        began = time.perf_counter()
+        try:
+            fs.volume(path)
+        except OSError:
+            return 0.0
+        seconds = time.perf_counter() - began
+        best = min(best or seconds, seconds)
+    return best
 
 
 def _is_folder(path: str) -> bool:

@@ -1,8 +1,9 @@
 """How many workers are at work: found while running, from what they get done. Pure: times and work done are handed in.
 
 On a local disk a second thread can halve the speed (the interpreter's lock changes hands at every short call); on a
-share with a millisecond a call eight or sixty-four threads win by their number. So the search starts with one worker,
-keeps a doubling only where a window shows a gain, and looks again, up and down, every few seconds.
+share with a millisecond a call eight or sixty-four threads win by their number. So the search starts where the answer
+time of the two sides points to, keeps a doubling only where a window shows a gain, and looks again, up and down, every
+few seconds. A single worker that hardly ever waits for the system shows that more cannot help: then none are tried.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ WINDOW_UNITS = 24  # and it must hold so many files or blocks: fewer say nothing
 LONGEST_WINDOW_S = 2.0
 GAIN = 1.12  # a doubling must bring so much
 HOLD_WINDOWS = 20  # windows between two looks
+WAITS = 0.25  # a worker that spends less of its time waiting keeps the interpreter busy by itself
+PYTHON_S_A_CALL = 20e-6  # what Python needs around a system call; so many calls fit into one that waits
 
 
 class _Phase(enum.Enum):
@@ -29,17 +32,31 @@ class Tuner:
 
     `observe` is called often with a running clock and the running sum of work done, in any unit that is about
     proportional to effort.
+
+    Args:
+        begin: workers at first.
     """
 
-    def __init__(self, most: int, start_s: float) -> None:
-        self.limit = 1
+    def __init__(self, most: int, start_s: float, *, begin: int = 1) -> None:
+        self.limit = min(most, begin)
         self._most = most
         self._phase = _Phase.BASE
         self._since_s, self._since_units = start_s, 0.0
         self._base_rate = 0.0
-        self._kept = 1  # the number to fall back to
+        self._kept = self.limit  # the number to fall back to
         self._held = 0
-        self._up = True
+        self._up = self.limit < most
+        self._alone_s = self._alone_cpu_s = 0.0
+
+    @property
+    def alone(self) -> bool:
+        """True while one worker is judged to be enough."""
+        return self.limit == 1
+
+    def worked_alone(self, seconds: float, cpu_seconds: float) -> None:
+        """The only worker was at work for so long, and so much of it was spent in the processor."""
+        self._alone_s += seconds
+        self._alone_cpu_s += cpu_seconds
 
     def observe(self, now_s: float, units: float) -> int:
         """Take a reading; returns the number of workers from now on."""
@@ -52,7 +69,10 @@ class Tuner:
             self._phase = _Phase.TRIAL
         elif self._phase is _Phase.BASE:
             self._base_rate = rate
-            self._try_next()
+            if self._never_waits():
+                self._phase, self._held = _Phase.HOLD, 0
+            else:
+                self._try_next()
         elif self._phase is _Phase.TRIAL:
             self._judge(rate)
         else:
@@ -68,6 +88,11 @@ class Tuner:
             return None
         self._since_s, self._since_units = now_s, units
         return done / seconds
+
+    def _never_waits(self) -> bool:
+        seconds, cpu_seconds = self._alone_s, self._alone_cpu_s
+        self._alone_s = self._alone_cpu_s = 0.0
+        return self.alone and seconds > 0 and cpu_seconds > seconds * (1 - WAITS)
 
     def _try_next(self) -> None:
         self._kept = self.limit
@@ -93,3 +118,8 @@ class Tuner:
             self.limit = self._kept
             self._up = not self._up  # next time look the other way
         self._phase, self._held = _Phase.HOLD, 0
+
+
+def workers_at_first(answer_s: float, most: int) -> int:
+    """How many workers a call that takes `answer_s` seconds keeps busy: one on a local disk, all on a share."""
+    return max(1, min(most, int(answer_s / PYTHON_S_A_CALL)))
