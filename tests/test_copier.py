@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
@@ -291,9 +292,9 @@ def test_reads_go_past_the_cache_exactly_where_that_is_claimed(
     reads: List[Any] = []
 
     def spied(real: Any) -> Any:
-        def spy(folder: fs.Folder, name: str, *, cold: bool, follow: bool = False) -> Any:
+        def spy(folder: fs.Folder, name: str, *size: int, cold: bool = False, follow: bool = False) -> Any:
             reads.append(("source" if folder.path == str(place.source) else "destination", cold))
-            return real(folder, name, cold=cold, follow=follow)
+            return real(folder, name, *size, cold=cold, follow=follow)
 
         return spy
 
@@ -389,7 +390,7 @@ def test_a_source_that_shrinks_while_it_is_read_is_never_padded(place: Place) ->
 
 @pytest.mark.parametrize("size", [1000, fs.WHOLE_BYTES + 1])
 def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    real, real_whole = fs.read_views, fs.read_whole
+    real, real_whole = fs.read_views, sys.modules[fs.Folder.__module__].read_whole
 
     def append() -> None:
         with open(place.source / "f", "ab") as file:
@@ -399,13 +400,13 @@ def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest
         yield from real(fd, size, start=start)
         append()
 
-    def late_whole(fd: int, size: int) -> Any:
-        view = real_whole(fd, size)
+    def late_whole(fd: int, size: int, *, direct: bool = False) -> Any:
+        view = real_whole(fd, size, direct=direct)
         append()
         return view
 
     monkeypatch.setattr(fs, "read_views", late)
-    monkeypatch.setattr(fs, "read_whole", late_whole)
+    monkeypatch.setattr(sys.modules[fs.Folder.__module__], "read_whole", late_whole)
     entry = place.put("f", bytes(size))
     (outcome,) = place.do(copy_of(entry), verify=Verify.INFLIGHT)
     assert outcome.status is Status.UNSTABLE and place.left() == []

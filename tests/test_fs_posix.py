@@ -828,5 +828,5 @@ def test_a_small_file_that_is_given_in_pieces_is_read_whole(
     monkeypatch.setattr(os, "preadv", lambda fd, views, offset: real(fd, [views[0][:piece]], offset))
     (tmp_path / "f").write_bytes(b"in several pieces")
     with fs.Folder(str(tmp_path)) as folder:
-        found, view = folder.read_whole("f")
+        found, view = folder.read_whole("f", 17)
         assert bytes(view) == b"in several pieces" and found.size_bytes == 17

@@ -61,6 +61,8 @@ class Copier:
         self._journals = Journals() if journals is None else journals
         self._verifier = Verifier(job)
         self._follow = job.policy.links is Links.FOLLOW
+        self._hashed = job.verify is not Verify.NONE
+        self._flush_each = job.destination_volume.flush is fs.Flush.FILE
 
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
@@ -271,48 +273,35 @@ class Copier:
     ) -> Union[_Staged, Outcome, None]:
         """Copy a small file, held in memory as a whole, into the partial. None: it is no longer as listed."""
         job, entry = self._job, action.source
-        name, place, operation, made = entry.name, source, "Copying File", False
-        partial = partial_name(action.path, entry.size_bytes, entry.mtime_ns, job.token)
+        name, size, mtime_ns = entry.name, entry.size_bytes, entry.mtime_ns
+        job.meter.take(size)
         try:
-            fd = source.open_source(name, follow=self._follow)
-            try:
-                view = fs.read_whole(fd, entry.size_bytes)
-                size = len(view)
-                job.meter.take(size)
-                place, operation = dest, "Creating Destination File"
-                out = self._create(dest, partial, action)
-                made = True
-                try:
-                    if size:
-                        fs.write_all(out, view)
-                    digest = digest_of(view) if job.verify is not Verify.NONE else ""
-                    after = fs.fd_stat(fd)
-                except OSError:
-                    fs.close(out)
-                    raise
-                steady = after.size_bytes == size == entry.size_bytes and after.mtime_ns == entry.mtime_ns
-                if not (steady and after.regular):
-                    fs.close(out)
-                    dest.unlink(partial)
-                    return None
-                operation = "Time-Stamping Destination File"
-                dest.seal(
-                    out,
-                    partial,
-                    mtime_ns=after.mtime_ns if job.policy.keep_times else None,
-                    mode=after.mode if job.policy.keep_modes else None,
-                    created_mode=entry.mode,
-                    owner=after.owner if job.policy.keep_owner else None,
-                    flush=job.destination_volume.flush is fs.Flush.FILE,
-                )
-            finally:
-                fs.close(fd)
+            after, view = source.read_whole(name, size, follow=self._follow)
         except OSError as error:
-            if made:
-                _discard(dest, partial)
-            return Step(operation, place, name).failed(error, action)
+            return Step("Copying File", source, name).failed(error, action)
+        if len(view) != size or after.size_bytes != size or after.mtime_ns != mtime_ns or not after.regular:
+            return None
+        partial = partial_name(action.path, size, mtime_ns, job.token)
+        operation = "Creating Destination File"
+        policy = job.policy
+        try:
+            out = dest.write_whole(partial, view, entry.mode)
+            digest = digest_of(view) if self._hashed else ""
+            operation = "Time-Stamping Destination File"
+            dest.seal(
+                out,
+                partial,
+                mtime_ns=mtime_ns if policy.keep_times else None,
+                mode=after.mode if policy.keep_modes else None,
+                created_mode=entry.mode,
+                owner=after.owner if policy.keep_owner else None,
+                flush=self._flush_each,
+            )
+        except OSError as error:
+            _discard(dest, partial)
+            return Step(operation, dest, name).failed(error, action)
         job.moved(size)
-        return _Staged(index, action, source, dest, partial, digest, "", size, after.mtime_ns, after.mode)
+        return _Staged(index, action, source, dest, partial, digest, "", size, mtime_ns, after.mode)
 
     def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
         """Everything from `fd` that the partial lacks.
@@ -456,8 +445,12 @@ class Copier:
 
 def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     """Name of the partial of one source file in one run: short, whatever the length of the target's name."""
-    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}".encode("utf-8", "surrogatepass")
-    return f".vdt-{short_digest(text)}.partial"
+    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}"
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # a name with undecodable bytes
+        data = text.encode("utf-8", "surrogatepass")
+    return f".vdt-{short_digest(data)}.partial"
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

@@ -146,7 +146,7 @@ class Verifier:
     ) -> Tuple[fs.Stat, bool]:
         """(what the open file says, True when size and digest are as expected)."""
         if size_bytes <= fs.WHOLE_BYTES:
-            found, view = folder.read_whole(name, follow=follow, cold=cold)
+            found, view = folder.read_whole(name, size_bytes, follow=follow, cold=cold)
             self._job.meter.take(len(view))
             return found, len(view) == size_bytes == found.size_bytes and digest_of(view) == digest
         with folder.back(name, cold=cold, follow=follow) as (found, views):

@@ -71,6 +71,9 @@ class Stat(NamedTuple):
     owner: Tuple[int, int] = (-1, -1)  # user and group
 
 
+_make_stat = Stat._make  # for what is made thrice a file: half the price of the constructor
+
+
 class _Buffers(threading.local):
     """One page-aligned buffer a thread: aligned, because O_DIRECT asks for it; reused, because making one costs more
     than a small file's copy."""
@@ -262,11 +265,13 @@ class Folder:
         except PermissionError:
             return self._open_plainly(name, flags)
 
-    def read_whole(self, name: str, *, follow: bool = False, cold: bool = False) -> Tuple[Stat, memoryview]:
-        """A small file in one go: what the open file says of itself, and its bytes.
+    def read_whole(
+        self, name: str, size_bytes: int, *, follow: bool = False, cold: bool = False
+    ) -> Tuple[Stat, memoryview]:
+        """A small file in one go: what the open file says of itself once it was read, and its bytes.
 
         The view lives until this thread's next read, and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by
-        its size. `cold` reads with O_DIRECT, past the page cache.
+        its size. `size_bytes` is what is expected. `cold` reads with O_DIRECT, past the page cache.
         """
         flags = self._read_flags[follow] | _DIRECT if cold else self._read_flags[follow]
         try:
@@ -274,8 +279,8 @@ class Folder:
         except PermissionError:
             fd = self._open_plainly(name, flags)
         try:
-            found = os.fstat(fd)
-            return _stat(found), read_whole(fd, found.st_size, direct=cold)
+            view = read_whole(fd, size_bytes, direct=cold)
+            return _stat(os.fstat(fd)), view
         finally:
             os.close(fd)
 
@@ -289,6 +294,21 @@ class Folder:
     def create(self, name: str, mode: int) -> int:
         """Create a new file for writing. Raises FileExistsError where the name is taken, by a link too."""
         return os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+
+    def write_whole(self, name: str, view: memoryview, mode: int) -> int:
+        """Create a new file, one of that name replaced, and write all of it; the descriptor is for `seal`."""
+        try:
+            fd = os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+        except FileExistsError:  # left by an earlier try of this run
+            self.unlink(name)
+            fd = os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+        try:
+            if view:
+                write_all(fd, view)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def reopen(self, name: str) -> int:
         """Open a partial to read it and to write on. Raises FileNotFoundError and others."""
@@ -432,13 +452,16 @@ def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0
 
 
 def _stat(found: os.stat_result) -> Stat:
-    return Stat(
-        stat.S_ISREG(found.st_mode),
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_mode & 0o7777,
-        (found.st_dev, found.st_ino),
-        (found.st_uid, found.st_gid),
+    mode = found.st_mode
+    return _make_stat(
+        (
+            mode & 0o170000 == stat.S_IFREG,
+            found.st_size,
+            found.st_mtime_ns,
+            mode & 0o7777,
+            (found.st_dev, found.st_ino),
+            (found.st_uid, found.st_gid),
+        )
     )
 
 

@@ -289,16 +289,18 @@ class Folder:
         """Open for reading; others may write meanwhile (the instrument may still hold the file)."""
         return os.open(self._in(name), _SOURCE_FLAGS)
 
-    def read_whole(self, name: str, *, follow: bool = False, cold: bool = False) -> Tuple[Stat, memoryview]:
-        """A small file in one go: what the open file says of itself, and its bytes.
+    def read_whole(
+        self, name: str, size_bytes: int, *, follow: bool = False, cold: bool = False
+    ) -> Tuple[Stat, memoryview]:
+        """A small file in one go: what the open file says of itself once it was read, and its bytes.
 
         The view lives until this thread's next read, and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by
-        its size. `cold` opens with FILE_FLAG_NO_BUFFERING.
+        its size. `size_bytes` is what is expected. `cold` opens with FILE_FLAG_NO_BUFFERING.
         """
         fd = msvcrt.open_osfhandle(self._open_to_read(name, cold), os.O_RDONLY | os.O_BINARY)
         try:
-            found = _stat(os.fstat(fd))
-            return found, read_whole(fd, found.size_bytes, direct=cold)
+            view = read_whole(fd, size_bytes, direct=cold)
+            return _stat(os.fstat(fd)), view
         finally:
             os.close(fd)
 
@@ -315,6 +317,21 @@ class Folder:
     def create(self, name: str, mode: int) -> int:
         """Create a new file for writing. Raises FileExistsError where the name is taken."""
         return os.open(self._in(name), _CREATE_FLAGS, stat.S_IWRITE | stat.S_IREAD)
+
+    def write_whole(self, name: str, view: memoryview, mode: int) -> int:
+        """Create a new file, one of that name replaced, and write all of it; the descriptor is for `seal`."""
+        try:
+            fd = self.create(name, mode)
+        except FileExistsError:  # left by an earlier try of this run
+            self.unlink(name)
+            fd = self.create(name, mode)
+        try:
+            if view:
+                write_all(fd, view)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def reopen(self, name: str) -> int:
         """Open a partial to read it and to write on. Raises FileNotFoundError and others."""
