@@ -298,7 +298,7 @@ def test_reads_go_past_the_cache_exactly_where_that_is_claimed(
 
         return spy
 
-    monkeypatch.setattr(fs.Folder, "back", spied(fs.Folder.back))
+    monkeypatch.setattr(fs.Folder, "open_back", spied(fs.Folder.open_back))
     monkeypatch.setattr(fs.Folder, "read_whole", spied(fs.Folder.read_whole))
     (outcome,) = place.do(copy_of(place.put("f", bytes(size))), verify=verify)
     assert (("destination", True) in reads) == outcome.evidence.past_cache

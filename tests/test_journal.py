@@ -426,7 +426,7 @@ def test_a_partial_that_cannot_be_read_back_twice_is_written_anew(
         raise OSError(5, "bad sector")
 
     with monkeypatch.context() as broken:
-        broken.setattr(fs.Folder, "back", unreadable)
+        broken.setattr(fs.Folder, "open_back", unreadable)
         broken.setattr(fs.Folder, "read_whole", unreadable)
         assert large.attempt().status is Status.RETRY
         assert len(large.journal_files()) == 1, "a connection may have been cut: the chunks are kept"

@@ -11,6 +11,7 @@ the partial; open, fstat, read, close of the read-back; rename and a stat of the
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
@@ -19,6 +20,7 @@ from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
 from vdt.steps import SidedError, Step, StoppedReadingError
+from vdt.stream import LEAST_BYTES, Stream, views_of
 from vdt.verifier import Verifier
 
 
@@ -238,7 +240,9 @@ class Copier:
         except OSError:
             return None
         try:
-            digester, good, damaged = check_prefix(out, journal, Digester(job.also), job.meter.take, job.stop)
+            digester, good, damaged = check_prefix(
+                out, journal, Digester(job.also), lambda fd, size: views_of(job, fd, size), job.stop
+            )
             if not good:
                 fs.close(out)
                 return None
@@ -310,9 +314,13 @@ class Copier:
             SidedError: an OSError, with the side that gave it.
             StoppedReadingError: the run was asked to stop in the middle.
         """
-        job = self._job
-        hashed = job.verify is not Verify.NONE or bool(job.also)
-        out, digester, journal = begun.out, begun.digester, begun.journal
+        if self._job.helpers and size - begun.digester.size_bytes >= LEAST_BYTES:
+            self._pour_together(fd, begun, size, writing, reading)
+        else:
+            self._pour_alone(fd, begun, size, writing, reading)
+
+    def _pour_alone(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
+        job, out, digester = self._job, begun.out, begun.digester
         views = fs.read_views(fd, size, start=digester.size_bytes)
         step = reading
         try:
@@ -324,19 +332,51 @@ class Copier:
                 job.meter.take(len(view))
                 step = writing
                 fs.write_all(out, view)
-                if hashed:
-                    digester.update(view)
-                else:
-                    digester.size_bytes += len(view)
-                if journal is not None:
-                    journal.wrote(view)
-                job.moved(len(view))
+                self._passed(begun, view)
+                if begun.journal is not None:
+                    begun.journal.landed(digester.size_bytes)
                 if job.stop and digester.size_bytes < size:
                     raise StoppedReadingError
                 if digester.size_bytes > size:
                     return  # more than was promised: it grew, or it is no plain file any more; the caller looks
         except OSError as error:
             raise SidedError(step, error) from error
+
+    def _pour_together(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
+        """The same, with the help of workers that have nothing else to do."""
+        job, digester, journal = self._job, begun.digester, begun.journal
+        stream = Stream(
+            fd,
+            digester.size_bytes,
+            size,
+            take=job.meter.take,
+            crew=job.crew,
+            helpers=job.helpers,
+            out=begun.out,
+        )
+        try:
+            with closing(stream.views()) as views:
+                for view in views:
+                    self._passed(begun, view)
+                    if journal is not None:
+                        journal.landed(stream.landed_bytes)
+                    if job.stop and digester.size_bytes < size:
+                        raise StoppedReadingError
+        except OSError as error:
+            raise SidedError(writing if error is stream.write_error else reading, error) from error
+        finally:
+            if journal is not None:
+                journal.landed(stream.landed_bytes)
+
+    def _passed(self, begun: _Begun, view: memoryview) -> None:
+        """Bytes were read, in order: what is made of them on the way."""
+        if self._hashed or self._job.also:
+            begun.digester.update(view)
+        else:
+            begun.digester.size_bytes += len(view)
+        if begun.journal is not None:
+            begun.journal.passed(view)
+        self._job.moved(len(view))
 
     def _create(self, dest: fs.Folder, partial: str, action: Action) -> int:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
 
@@ -16,6 +17,20 @@ class Meter(Protocol):
     """Told of bytes as they are read; may block (a bandwidth limit) and must be safe in threads."""
 
     def take(self, count: int) -> object: ...
+
+
+class Crew(Protocol):
+    """Workers that may help with a task of another one: each call of `piece` does a bit of it, False when none is left.
+    Help may come at any time or never; when the block is left no more is begun."""
+
+    def shared(self, piece: Callable[[], bool]) -> AbstractContextManager[None]: ...
+
+
+class NoCrew:
+    """Nobody helps."""
+
+    def shared(self, piece: Callable[[], bool]) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class Part(NamedTuple):
@@ -60,3 +75,5 @@ class CopyJob:
     also: Optional[str] = None
     replace_proven: bool = False
     holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames
+    crew: Crew = NoCrew()  # helps with large files
+    helpers: int = 0  # most workers that can be of help

@@ -18,6 +18,7 @@ from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
 from vdt.copier import Copier
 from vdt.copyjob import Batch, CopyJob, Meter, Part
+from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.journal import Journals
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
@@ -132,6 +133,7 @@ class _Transfer:
         self._pending = 0
         self._walked = False
         meter = _Counting(job.meter)
+        desk: Desk[Batch] = Desk()
         copy_job = CopyJob(
             source=job.source,
             destination=job.destination,
@@ -146,6 +148,8 @@ class _Transfer:
             also=job.also,
             replace_proven=job.replace_proven,
             holds_lock=holds_lock,
+            crew=desk,
+            helpers=job.threads - 1,
         )
         copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, List[Outcome]] = Engine(
@@ -154,6 +158,7 @@ class _Transfer:
             begin=workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads),
             done=lambda: meter.units,
             light=lambda batch: batch.light,
+            desk=desk,
             stop=stop,
         )
 

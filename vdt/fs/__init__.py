@@ -12,6 +12,7 @@ if sys.platform == "win32":
         WHOLE_BYTES,
         WINDOWS,
         Folder,
+        Handles,
         Stat,
         absolute,
         allow_many_files,
@@ -28,6 +29,7 @@ if sys.platform == "win32":
         make_folder,
         opened,
         process_started,
+        read_at,
         read_views,
         read_whole,
         real_id,
@@ -36,6 +38,7 @@ if sys.platform == "win32":
         terminate_now,
         volume,
         write_all,
+        write_at,
     )
 else:
     from vdt.fs.posix import (
@@ -43,6 +46,7 @@ else:
         WHOLE_BYTES,
         WINDOWS,
         Folder,
+        Handles,
         Stat,
         absolute,
         allow_many_files,
@@ -59,6 +63,7 @@ else:
         make_folder,
         opened,
         process_started,
+        read_at,
         read_views,
         read_whole,
         real_id,
@@ -67,6 +72,7 @@ else:
         terminate_now,
         volume,
         write_all,
+        write_at,
     )
 
 __all__ = [
@@ -76,6 +82,7 @@ __all__ = [
     "EntryError",
     "Flush",
     "Folder",
+    "Handles",
     "Heal",
     "Stat",
     "Volume",
@@ -94,6 +101,7 @@ __all__ = [
     "make_folder",
     "opened",
     "process_started",
+    "read_at",
     "read_views",
     "read_whole",
     "real_id",
@@ -102,4 +110,5 @@ __all__ = [
     "terminate_now",
     "volume",
     "write_all",
+    "write_at",
 ]

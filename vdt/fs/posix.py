@@ -402,7 +402,13 @@ class Folder:
 
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
-        """Open a file to hash it: yields what it says of itself, and its bytes as views that live until the next one.
+        """As `open_back`: yields what the file says of itself, and its bytes as views that live until the next one."""
+        with self.open_back(name, cold=cold, follow=follow) as (found, fd):
+            yield found, read_views(fd, found.size_bytes, direct=cold)
+
+    @contextmanager
+    def open_back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, int]]:
+        """Open a file to hash it: yields what it says of itself, and its descriptor.
 
         `cold` reads with O_DIRECT, past the page cache; only ask for it where the volume's `cold_reads` is True.
         """
@@ -412,8 +418,7 @@ class Folder:
         except PermissionError:
             fd = self._open_plainly(name, flags)
         try:
-            found = _stat(os.fstat(fd))
-            yield found, read_views(fd, found.size_bytes, direct=cold)
+            yield _stat(os.fstat(fd)), fd
         finally:
             os.close(fd)
 
@@ -449,6 +454,41 @@ def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0
         offset += got
         if got < _BUFFER_BYTES and (offset >= size_bytes or (direct and offset % _BLOCK_BYTES)):
             return  # behind an odd offset O_DIRECT cannot read on; the caller compares sizes
+
+
+class Handles:
+    """An open file for several workers at a time. Here one descriptor serves them all: reads and writes name their
+    place."""
+
+    def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
+        """`write` and `direct` say how `fd` was opened; they serve Windows."""
+        self._fd = fd
+
+    @contextmanager
+    def one(self) -> Iterator[int]:
+        """A descriptor that nobody else uses while the block runs, or that may be used by all."""
+        yield self._fd
+
+    def close(self) -> None:
+        """Close what was opened beside the first descriptor."""
+
+
+def read_at(fd: int, view: memoryview, offset: int, want: int, *, direct: bool = False) -> int:
+    """Fill `view` with `want` bytes from `offset` on; returns how many there were, fewer only at the file's end."""
+    got = 0
+    while got < want and not (direct and got % _BLOCK_BYTES):
+        more = os.preadv(fd, [view[got:] if direct else view[got:want]], offset + got)
+        if not more:
+            break
+        got += more
+    return min(got, want)
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write every byte from `offset` on."""
+    done = 0
+    while done < len(view):
+        done += os.pwrite(fd, view[done:], offset + done)
 
 
 def _stat(found: os.stat_result) -> Stat:

@@ -34,6 +34,8 @@ _SOURCE_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT | os.O_SEQUENTIAL
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY | os.O_NOINHERIT | os.O_SEQUENTIAL
 
 _GENERIC_READ = 0x80000000
+_GENERIC_WRITE = 0x40000000
+_END_OF_FILE = 38  # ERROR_HANDLE_EOF: a read that names its place says so with an error
 _SHARE_ALL = 0x7
 _OPEN_EXISTING = 3
 _NO_BUFFERING = 0x20000000
@@ -63,6 +65,9 @@ _kernel32.ReadFile.argtypes = [
     ctypes.POINTER(wintypes.DWORD),
     wintypes.LPVOID,
 ]
+_kernel32.WriteFile.argtypes = _kernel32.ReadFile.argtypes
+_kernel32.ReOpenFile.restype = wintypes.HANDLE
+_kernel32.ReOpenFile.argtypes = [wintypes.HANDLE, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD]
 _kernel32.SetFileAttributesW.argtypes = [wintypes.LPCWSTR, wintypes.DWORD]
 _kernel32.OpenProcess.restype = wintypes.HANDLE
 _kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
@@ -80,6 +85,18 @@ _kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPWSTR,
     wintypes.DWORD,
 ]
+
+
+class _Overlapped(ctypes.Structure):
+    """OVERLAPPED: names the place of a read or write."""
+
+    _fields_ = (
+        ("internal", ctypes.c_void_p),
+        ("internal_high", ctypes.c_void_p),
+        ("offset", wintypes.DWORD),
+        ("offset_high", wintypes.DWORD),
+        ("event", wintypes.HANDLE),
+    )
 
 
 class Stat(NamedTuple):
@@ -412,16 +429,20 @@ class Folder:
 
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
-        """Open a file to hash it: yields what it says of itself, and its bytes as views that live until the next one.
+        """As `open_back`: yields what the file says of itself, and its bytes as views that live until the next one."""
+        with self.open_back(name, cold=cold, follow=follow) as (found, fd):
+            yield found, read_views(fd, found.size_bytes, direct=cold)
+
+    @contextmanager
+    def open_back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, int]]:
+        """Open a file to hash it: yields what it says of itself, and its descriptor.
 
         `cold` opens with FILE_FLAG_NO_BUFFERING, which goes past this client's cache and proves nothing about the
         server's.
         """
-        handle = self._open_to_read(name, cold)
-        fd = msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
+        fd = msvcrt.open_osfhandle(self._open_to_read(name, cold), os.O_RDONLY | os.O_BINARY)
         try:
-            found = _stat(os.fstat(fd))
-            yield found, _read_handle(handle, found.size_bytes)
+            yield _stat(os.fstat(fd)), fd
         finally:
             os.close(fd)
 
@@ -464,6 +485,89 @@ def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0
     """The bytes of an open file from `start` on, as views that live until the next one."""
     os.lseek(fd, start, os.SEEK_SET)
     return _read_handle(msvcrt.get_osfhandle(fd), size_bytes, start)
+
+
+class Handles:
+    """An open file for several workers at a time. Windows does one call after the other on one handle, so each worker
+    gets a handle of its own, opened from the first one: whatever happened to the name, it is the same file."""
+
+    def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
+        """`write` and `direct` say how `fd` was opened."""
+        self._first, self._write = fd, write
+        self._access = _GENERIC_WRITE if write else _GENERIC_READ
+        self._flags = _NO_BUFFERING if direct else _SEQUENTIAL_SCAN
+        self._free: List[int] = [fd]
+        self._all: List[int] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[int]:
+        """A descriptor that nobody else uses while the block runs, or, where no more can be had, the first one."""
+        with self._lock:
+            fd = self._free.pop() if self._free else self._another()
+        try:
+            yield fd
+        finally:
+            with self._lock:
+                if fd != self._first or fd not in self._free:
+                    self._free.append(fd)
+
+    def _another(self) -> int:
+        handle = _kernel32.ReOpenFile(msvcrt.get_osfhandle(self._first), self._access, _SHARE_ALL, self._flags)
+        if handle in (_INVALID_HANDLE, None):
+            return self._first
+        fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        self._all.append(fd)
+        return fd
+
+    def close(self) -> None:
+        """Flush and close what was opened beside the first descriptor. Raises OSError: what was written may be lost."""
+        failed: Optional[OSError] = None
+        for fd in self._all:
+            try:
+                if self._write:
+                    os.fsync(fd)
+            except OSError as error:
+                failed = error
+            try:
+                os.close(fd)
+            except OSError as error:
+                failed = error
+        self._all.clear()
+        if failed is not None:
+            raise failed
+
+
+def read_at(fd: int, view: memoryview, offset: int, want: int, *, direct: bool = False) -> int:
+    """Fill `view` with `want` bytes from `offset` on; returns how many there were, fewer only at the file's end."""
+    handle, address = msvcrt.get_osfhandle(fd), ctypes.addressof(ctypes.c_char.from_buffer(view))
+    now, got = wintypes.DWORD(0), 0
+    while got < want and not (direct and got % _SECTOR_BYTES):
+        room = (len(view) if direct else want) - got
+        place = _overlapped(offset + got)
+        if not _kernel32.ReadFile(handle, address + got, room, ctypes.byref(now), ctypes.byref(place)):
+            if ctypes.get_last_error() == _END_OF_FILE:
+                break
+            raise ctypes.WinError(ctypes.get_last_error())
+        if not now.value:
+            break
+        got += now.value
+    return min(got, want)
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write every byte from `offset` on."""
+    handle, address = msvcrt.get_osfhandle(fd), ctypes.addressof(ctypes.c_char.from_buffer(view))
+    now, done = wintypes.DWORD(0), 0
+    while done < len(view):
+        place = _overlapped(offset + done)
+        if not _kernel32.WriteFile(handle, address + done, len(view) - done, ctypes.byref(now), ctypes.byref(place)):
+            raise ctypes.WinError(ctypes.get_last_error())
+        done += now.value
+
+
+def _overlapped(offset: int) -> _Overlapped:
+    return _Overlapped(None, None, offset & 0xFFFFFFFF, offset >> 32, None)
 
 
 def _stat(found: os.stat_result) -> Stat:
