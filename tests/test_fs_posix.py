@@ -435,6 +435,54 @@ def test_a_volume_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         fs.volume(str(tmp_path / "missing"))
 
 
+# -- what lies in the cache ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system does not tell")
+def test_what_was_just_read_lies_in_the_cache_and_what_was_dropped_does_not(tmp_path: Path) -> None:
+    if not can_read_cold(tmp_path):
+        pytest.skip("no file system here that tells")
+    (tmp_path / "f").write_bytes(os.urandom(1 << 16))
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.flush_volume()
+        (tmp_path / "f").read_bytes()
+        assert folder.cached("f") is True
+        for _ in range(5):  # now and then a page is held by somebody for a moment
+            folder.forget("f")
+            dropped = folder.cached("f")
+            if dropped is False:
+                break
+        assert dropped is False
+
+
+@pytest.mark.parametrize("code", [errno.ENOTSUP, errno.EINVAL, errno.ENOSYS])
+def test_a_system_that_does_not_tell_says_neither_yes_nor_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+
+    def refuses(*_: Any) -> int:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(os, "preadv", refuses, raising=False)
+    with fs.Folder(str(tmp_path)) as folder:
+        assert folder.cached("f") is None
+        monkeypatch.setattr(posix, "_NOWAIT", 0)
+        assert folder.cached("f") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system does not tell")
+def test_an_unreadable_file_is_an_error_and_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+
+    def breaks(*_: Any) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "preadv", breaks)
+    with fs.Folder(str(tmp_path)) as folder, pytest.raises(OSError):
+        folder.cached("f")
+
+
 # -- reading back --------------------------------------------------------------------------------------------------
 
 SIZES = [0, 1, 511, 512, 4095, 4096, 4097, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]

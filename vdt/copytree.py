@@ -114,6 +114,7 @@ def copy_tree(
             job = replace(
                 job,
                 target=target,
+                policy=preflight.lowered(request.policy, target),
                 token=lock.token,
                 root_created=destination in made,
                 state_name=STATE_INSIDE if inside else "",

@@ -8,7 +8,10 @@ from vdt.fs.volume import EntryError, Flush, Heal, Volume
 
 if sys.platform == "win32":
     from vdt.fs.windows import (
+        DIRECT_MAY_BUFFER,
         MODE_WORD,
+        PROBE_MODE,
+        PROBE_MODE_BITS,
         WHOLE_BYTES,
         WINDOWS,
         Folder,
@@ -39,7 +42,10 @@ if sys.platform == "win32":
     )
 else:
     from vdt.fs.posix import (
+        DIRECT_MAY_BUFFER,
         MODE_WORD,
+        PROBE_MODE,
+        PROBE_MODE_BITS,
         WHOLE_BYTES,
         WINDOWS,
         Folder,
@@ -70,7 +76,10 @@ else:
     )
 
 __all__ = [
+    "DIRECT_MAY_BUFFER",
     "MODE_WORD",
+    "PROBE_MODE",
+    "PROBE_MODE_BITS",
     "WHOLE_BYTES",
     "WINDOWS",
     "EntryError",

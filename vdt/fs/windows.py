@@ -26,6 +26,9 @@ assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 WINDOWS = True
 MODE_WORD = "attributes"
+DIRECT_MAY_BUFFER = False  # FILE_FLAG_NO_BUFFERING is an order: where it cannot be kept the handle does not open
+PROBE_MODE = 0x2  # hidden: to try a destination with
+PROBE_MODE_BITS = 0x7  # those that must come back; archive comes and goes by itself
 
 WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
 _BUFFER_BYTES = 1 << 20
@@ -392,6 +395,13 @@ class Folder:
     def link(self, name: str, target: str, mtime_ns: int) -> None:
         """Make a symbolic link; Windows needs a privilege or developer mode for it."""
         os.symlink(target, self._in(name))
+
+    def cached(self, name: str) -> Optional[bool]:
+        """Windows does not tell what lies in its cache."""
+        return None
+
+    def forget(self, name: str) -> None:
+        """Windows has no call for it."""
 
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:

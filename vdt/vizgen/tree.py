@@ -97,6 +97,8 @@ class Tree:
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
         self._target = preflight.probe(self.paths.destination)
+        policy = preflight.lowered(self._settings.policy, self._target)
+        self._settings = replace(self._settings, policy=policy)
 
     def undo(self) -> None:
         """Remove the folders that `prepare` made, where they are still empty."""
