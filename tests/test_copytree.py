@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Iterator, List
 
 import pytest
 
@@ -15,7 +17,7 @@ from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, LostOutputError, RefusedError
 from vdt.evidence import host_name
 from vdt.lock import Holder, TreeLock
-from vdt.model import Evidence, Existing, TreeResult, Verify
+from vdt.model import Evidence, Existing, Policy, TreeResult, Verify
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 
@@ -303,3 +305,39 @@ def test_a_stop_before_the_first_file_is_no_success(place: Place) -> None:
     assert result.exit_code == 8 and result.stopped == "Ctrl-C" and not result.complete
     assert not any(path.is_file() for path in place.destination.rglob("*"))
     assert place.copy().exit_code == 1 and place.arrived()
+
+
+# -- what the probe found is kept to, and the machine is kept awake ------------------------------------------------
+
+
+def test_a_share_that_refuses_times_is_copied_to_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/f").write_bytes(b"data")
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "refused")
+
+    monkeypatch.setattr(os, "utime", refuses)
+    result = copy_tree(CopyRequest(str(tmp_path / "s"), str(tmp_path / "d"), policy=Policy(folder_times=False)))
+    assert result.exit_code == 1 and (tmp_path / "d/f").read_bytes() == b"data"
+    assert result.retries == 0
+    assert [note for note in result.notes if "time was refused" in note]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_machine_stays_awake_from_the_probe_to_the_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/f").write_bytes(b"data")
+    seen: List[str] = []
+
+    @contextmanager
+    def awake() -> Iterator[None]:
+        seen.append("awake")
+        yield
+        seen.append("may sleep" if (tmp_path / "d/f").exists() and not list(tmp_path.glob(".*")) else "too early")
+
+    monkeypatch.setattr(fs, "stay_awake", awake)
+    copy_tree(CopyRequest(str(tmp_path / "s"), str(tmp_path / "d"), dry_run=dry_run))
+    assert seen == ([] if dry_run else ["awake", "may sleep"])

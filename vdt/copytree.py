@@ -103,6 +103,7 @@ def copy_tree(
         job = replace(job, records=records, notes=tuple(notes))
         reports.log = _log(request, listing, stack)
         if not request.dry_run:
+            stack.enter_context(fs.stay_awake())
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)

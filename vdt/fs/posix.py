@@ -531,6 +531,12 @@ def process_started(pid: int) -> Optional[str]:
     return "unknown"
 
 
+@contextmanager
+def stay_awake() -> Iterator[None]:
+    """Serves Windows: there is no call for it that every POSIX system has."""
+    yield
+
+
 def allow_many_files() -> None:
     """Raise this process's own limit of open files as far as it may: 128 workers hold many folders open."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

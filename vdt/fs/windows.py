@@ -47,6 +47,7 @@ _READONLY = 0x1
 _KEPT_ATTRIBUTES = 0x1 | 0x2 | 0x4 | 0x20  # read-only, hidden, system, archive
 _DRIVE_REMOTE, _DRIVE_RAM = 4, 6
 _STILL_ACTIVE = 259
+_ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x1
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _kernel32.CreateFileW.restype = wintypes.HANDLE
@@ -72,6 +73,8 @@ _kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
 _kernel32.GetProcessTimes.argtypes = [wintypes.HANDLE] + [ctypes.POINTER(wintypes.FILETIME)] * 4
 _kernel32.GetExitCodeProcess.argtypes = [wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD)]
 _kernel32.CloseHandle.argtypes = [wintypes.HANDLE]
+_kernel32.SetThreadExecutionState.restype = wintypes.DWORD
+_kernel32.SetThreadExecutionState.argtypes = [wintypes.DWORD]
 _kernel32.GetDriveTypeW.argtypes = [wintypes.LPCWSTR]
 _kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPCWSTR,
@@ -515,6 +518,20 @@ def process_started(pid: int) -> Optional[str]:
         return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
     finally:
         _kernel32.CloseHandle(handle)
+
+
+@contextmanager
+def stay_awake() -> Iterator[None]:
+    """Keep the system from sleeping while the calling thread is in here; the screen may go dark.
+
+    Windows keeps the wish by thread and drops it when that thread ends: enter and leave in the thread that drives the
+    transfer. A system that refuses goes on without.
+    """
+    _kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
+    try:
+        yield
+    finally:
+        _kernel32.SetThreadExecutionState(_ES_CONTINUOUS)
 
 
 def allow_many_files() -> None:
