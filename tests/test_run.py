@@ -10,6 +10,7 @@ from typing import Iterator, List
 import pytest
 
 from vdt import fs
+from vdt.lock import TreeLock
 from vdt.progress import Silent
 from vdt.stop import StopFlag
 from vdt.vizgen.layout import CopyType
@@ -47,3 +48,22 @@ def test_the_machine_stays_awake_during_a_run(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(fs, "stay_awake", awake)
     assert transfer(tmp_path, dry_run=dry_run).exit_code == 0
     assert seen == ([] if dry_run else ["awake", "may sleep"])
+
+
+def test_a_run_that_lost_the_lock_leaves_the_manifest_of_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fs, "state_home", lambda: str(tmp_path / "state"))
+    manifest, copy = tmp_path / "isilon/RUN/output.xxh128", tmp_path / "isilon/RUN/output/f"
+
+    def held(lock: TreeLock) -> bool:
+        if copy.exists() and not manifest.exists():
+            manifest.write_text("what the successor proved\n")
+        return not copy.exists()
+
+    monkeypatch.setattr(TreeLock, "held", held)
+    ended = transfer(tmp_path)
+    assert ended.exit_code & 8
+    assert ended.mail is not None and "the lock of this tree was lost" in ended.mail.plain
+    assert manifest.read_text() == "what the successor proved\n"
+    assert not (tmp_path / "isilon/RUN/output.incomplete.xxh128").exists()

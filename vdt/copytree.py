@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
-from vdt.copyjob import Meter
+from vdt.copyjob import LOST_LOCK, Meter
 from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
@@ -131,7 +131,9 @@ def copy_tree(
             stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
         result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
-        if request.manifest and not request.dry_run:
+        if not request.dry_run and not lock.held():  # what is said of this tree from now on is said by whoever holds it
+            result = replace(result, reached_end=False, stopped=LOST_LOCK)
+        elif request.manifest and not request.dry_run:
             result = _write_manifest(result, lines, fs.absolute(request.manifest), started)
     return result
 
