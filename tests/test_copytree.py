@@ -353,3 +353,17 @@ def test_who_lost_the_lock_says_nothing_more_of_the_tree(place: Place, monkeypat
     assert manifest.read_text() == "what another transfer proved\n"
     assert "lock" in result.stopped and not result.complete and result.exit_code & 8
     assert [name for name in place.names() if "xxh128" in name] == ["target.xxh128"]
+
+
+@pytest.mark.parametrize(("source", "target"), [("tree", "tree"), ("tree", "tree/out"), ("tree/sub", "tree")])
+def test_one_share_under_two_mounts_is_refused_though_no_file_id_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str
+) -> None:
+    (tmp_path / "share/tree/sub").mkdir(parents=True)
+    (tmp_path / "share/tree/sub/f").write_bytes(b"data")
+    (tmp_path / "other").symlink_to("share")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(fs, "inside", lambda path, ancestor: False)
+    with pytest.raises(RefusedError, match="by another name"):
+        copy_tree(CopyRequest(str(tmp_path / "share" / source), str(tmp_path / "other" / target)))
+    assert sorted(tmp_path.rglob("*")) == before, "neither lock nor folder is left"

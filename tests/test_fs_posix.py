@@ -401,6 +401,49 @@ def test_names_whose_flush_fails_are_not_fine(tmp_path: Path, monkeypatch: pytes
         folder.flush_names()
 
 
+# -- inside ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "ancestor", "found"),
+    [
+        ("alias", "src", True),
+        ("alias/new", "src", True),
+        ("alias/new/deeper", "src/sub dir", True),
+        ("src", "alias", False),
+        ("src/sub dir/x", "alias", True),
+        ("alias", "src/sub dir/x", False),
+        ("alias/new", "src/sub", False),
+        ("elsewhere", "src", False),
+    ],
+)
+def test_a_folder_that_is_mounted_a_second_time_is_known_by_its_place_on_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, ancestor: str, found: bool
+) -> None:
+    """`mount --bind src/sub\\ dir alias`, as /proc tells of it; the ids of the two real folders differ here."""
+    for folder in ("src/sub dir/x", "src/sub", "alias", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
+        f"99 25 254:0 {tmp_path}/src/sub\\040dir {tmp_path}/alias rw,relatime shared:1 - ext4 /dev/root rw\n"
+    )
+    monkeypatch.setattr(posix, "_MOUNTINFO", str(mounts))
+    assert fs.inside(str(tmp_path / path), str(tmp_path / ancestor)) is found
+
+
+@pytest.mark.parametrize("text", ["", "torn", "25 1 254:0\n"])
+def test_a_system_that_does_not_tell_of_its_mounts_leaves_the_file_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "mountinfo").write_text(text)
+    for mounts in ("mountinfo", "missing"):
+        monkeypatch.setattr(posix, "_MOUNTINFO", str(tmp_path / mounts))
+        assert fs.inside(str(tmp_path / "a/b/new"), str(tmp_path / "a"))
+        assert not fs.inside(str(tmp_path / "a"), str(tmp_path / "a/b"))
+
+
 # -- the volume ----------------------------------------------------------------------------------------------------
 
 MAGIC = [

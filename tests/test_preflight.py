@@ -18,6 +18,7 @@ from vdt.errors import RefusedError
 from vdt.model import Policy
 from vdt.preflight import (
     check_apart,
+    check_apart_by_marker,
     check_room,
     lowered,
     make_missing,
@@ -95,6 +96,53 @@ def test_a_link_that_leads_out_of_the_source_is_apart(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "a/out").symlink_to(tmp_path / "b")
     check_apart(str(tmp_path / "a"), str(tmp_path / "a/out"))
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "state"),
+    [
+        ("share/tree", "other/tree", "other/.tree.vdt"),
+        ("share/tree", "other/tree", "other/tree/.vdt"),
+        ("share/tree", "other/tree/out", "other/tree/.out.vdt"),
+        ("share/tree", "other/tree/deep/out", "other/tree/deep/.out.vdt"),
+        ("share/tree/sub", "other/tree", "other/.tree.vdt"),
+    ],
+)
+def test_one_share_by_two_names_is_seen_by_our_own_lock(
+    tmp_path: Path, source: str, destination: str, state: str
+) -> None:
+    """A link stands for the second mount; file ids are not asked here."""
+    for folder in ("share/tree/sub/raw_data", "share/tree/deep/out", "share/tree/out"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "other").symlink_to("share")
+    (tmp_path / state).mkdir(parents=True)
+    (tmp_path / state / "ours").write_bytes(b"")
+
+    def ours(folder: str) -> bool:
+        return (Path(folder) / "ours").exists()
+
+    with pytest.raises(RefusedError, match="by another name"):
+        check_apart_by_marker(str(tmp_path / source), str(tmp_path / destination), str(tmp_path / state), ours)
+    (tmp_path / state / "ours").unlink()
+    check_apart_by_marker(str(tmp_path / source), str(tmp_path / destination), str(tmp_path / state), ours)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "state"),
+    [
+        ("run/raw_data", "run/copy/raw_data", "run/copy/.vdt/raw_data"),
+        ("a/b/tree", "a/tree", "a/.tree.vdt"),
+        ("a/b", "a/tree", "a/.tree.vdt"),
+        ("a/tree", "b/tree", "b/.tree.vdt"),
+    ],
+)
+def test_neighbours_of_the_state_folder_are_apart_from_it(
+    tmp_path: Path, source: str, destination: str, state: str
+) -> None:
+    for folder in (source, destination, state):
+        (tmp_path / folder).mkdir(parents=True)
+    place = str(tmp_path / state)
+    check_apart_by_marker(str(tmp_path / source), str(tmp_path / destination), place, lambda folder: folder == place)
 
 
 # -- the probe -----------------------------------------------------------------------------------------------------

@@ -108,10 +108,13 @@ def copy_tree(
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
+                stack.callback(lock.release)
+                real = os.path.realpath(destination)
+                preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
             except RefusedError:
+                stack.close()
                 preflight.remove_empty(made)
                 raise
-            stack.callback(lock.release)
             job = replace(
                 job,
                 target=target,

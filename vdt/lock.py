@@ -268,6 +268,11 @@ class TreeLock:
             self._seen_at = now
         return mine is not False
 
+    def lies_in(self, folder: str) -> bool:
+        """True when this very lock is seen in `folder`: then that is the state folder, by another name perhaps."""
+        found = self._read(os.path.join(folder, LOCK_NAME))
+        return found is not None and found.token == self.token
+
     def release(self) -> None:
         """Give the lock back and remove what is left of the state folder; never raises."""
         self._end.set()

@@ -55,6 +55,35 @@ def check_apart(source: str, destination: str) -> None:
         )
 
 
+def check_apart_by_marker(source: str, destination: str, state_folder: str, is_ours: Callable[[str], bool]) -> None:
+    """Refuse what `check_apart` cannot see where file ids differ by mount: one share, mounted or named twice.
+
+    The lock that was just put into the state folder is looked for from the source, which is only read: where each
+    folder around the source, and each end of the destination's path below it, would have its state folder if it were
+    the destination.
+
+    Args:
+        is_ours: whether our lock lies in a folder.
+
+    Raises:
+        RefusedError: it was found.
+    """
+    way = os.path.relpath(state_folder, destination)
+    parts = [part for part in destination.replace("\\", "/").split("/") if part]
+    around = [source]
+    while os.path.dirname(around[-1]) != around[-1]:
+        around.append(os.path.dirname(around[-1]))
+    below = [os.path.join(source, *parts[at:]) for at in range(len(parts))]
+    for place in (*around, *below):
+        if way.startswith("..") and os.path.basename(place) != os.path.basename(destination):
+            continue  # its state folder would have another name
+        if is_ours(os.path.normpath(os.path.join(place, way))):
+            raise RefusedError(
+                f"The destination {destination} and the source {source} are not apart: {place} is the destination by "
+                "another name. Choose a destination outside of the source that does not hold it."
+            )
+
+
 def check_report(path: str, source: str) -> None:
     """Refuse a report inside a source, which is never written. "" is no report.
 

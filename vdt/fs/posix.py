@@ -12,6 +12,7 @@ import ctypes
 import errno
 import mmap
 import os
+import re
 import resource
 import stat
 import struct
@@ -64,6 +65,7 @@ _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
 }
 _REMOTE = frozenset({"nfs", "cifs", "smb2"})
 
+_MOUNTINFO = "/proc/self/mountinfo"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -178,11 +180,15 @@ def real_id(path: str) -> Tuple[int, int]:
 
 
 def inside(path: str, ancestor: str) -> bool:
-    """True when `path` (which need not exist) lies in or is `ancestor`, by file id of its existing parents."""
+    """True when `path` (which need not exist) lies in or is `ancestor`: by file id of its existing parents, and, as
+    these end where a folder of a file system was mounted a second time, by the place on its device too."""
     try:
         wanted = real_id(ancestor)
     except OSError:
         return False
+    mounts = _mounts()
+    if (_on_device(path, mounts) + "/").startswith(_on_device(ancestor, mounts).rstrip("/") + "/"):
+        return True
     current = os.path.realpath(path)
     while True:
         try:
@@ -194,6 +200,34 @@ def inside(path: str, ancestor: str) -> bool:
         if parent == current:
             return False
         current = parent
+
+
+def _mounts() -> Dict[str, str]:
+    """Mount point -> "device:folder of that device that is mounted there"; empty where the system does not say."""
+    found = {}
+    try:
+        with open(_MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                _, _, device, root, point = line.split(" ", 5)[:5]
+                found[_unescaped(point)] = f"{device}:{_unescaped(root)}"  # a later one lies over an earlier one
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _on_device(path: str, mounts: Dict[str, str]) -> str:
+    """Where a path lies on its device, whatever mount it is reached by; the path itself where that is not known."""
+    real = current = os.path.realpath(path)
+    while current not in mounts:
+        parent = os.path.dirname(current)
+        if parent == current:
+            return real
+        current = parent
+    return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
 
 
 def make_folder(path: str) -> None:

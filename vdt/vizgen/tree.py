@@ -169,6 +169,7 @@ class Tree:
             self.refuse(error)
             return self.report
         try:
+            preflight.check_apart_by_marker(self.paths.source, self.paths.destination, lock.folder, lock.lies_in)
             self._locked(lock)
         except StoppedError:
             raise
