@@ -367,3 +367,16 @@ def test_one_share_under_two_mounts_is_refused_though_no_file_id_tells(
     with pytest.raises(RefusedError, match="by another name"):
         copy_tree(CopyRequest(str(tmp_path / "share" / source), str(tmp_path / "other" / target)))
     assert sorted(tmp_path.rglob("*")) == before, "neither lock nor folder is left"
+
+
+def test_a_refused_copy_leaves_no_folder_where_the_state_lay_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "share/tree/sub").mkdir(parents=True)
+    (tmp_path / "share/tree/.out.vdt").write_bytes(b"a file in the place of the state folder")
+    (tmp_path / "other").symlink_to("share")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(fs, "inside", lambda path, ancestor: False)
+    with pytest.raises(RefusedError, match="by another name"):
+        copy_tree(CopyRequest(str(tmp_path / "share/tree"), str(tmp_path / "other/tree/out")))
+    assert sorted(tmp_path.rglob("*")) == before
