@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Callable, List, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, List, Optional, Sequence, Set, Tuple, TypeVar
 
 from vdt import fs
 from vdt.errors import RefusedError
@@ -128,6 +128,7 @@ class _Probe:
         self._large, self._small = (f".vdt-{os.urandom(8).hex()}.partial" for _ in range(2))
         self._data = memoryview(os.urandom(_PROBE_BYTES))
         self._notes: List[str] = []
+        self._made: Set[str] = set()
         self._keeps_times = True
         self._step_ns = 0
 
@@ -135,6 +136,7 @@ class _Probe:
         path, folder, large, small = self._path, self._folder, self._large, self._small
         try:
             _thrice("written to", path, lambda: self._put(small))
+            _thrice("deleted from", path, lambda: folder.unlink(small))
             self._try_times()
             self._try_mode()
             _thrice("written to", path, lambda: self._put(small))
@@ -144,9 +146,12 @@ class _Probe:
             self._try_cold()
             fold_case = self._folds_case()
             _thrice("renamed in", path, lambda: folder.replace(large, small))
-        finally:
+        except BaseException:
             for left in (large, small):
-                _thrice("deleted from", path, lambda left=left: folder.unlink(left))  # type: ignore[misc]
+                _refusal(lambda left=left: folder.unlink(left))  # type: ignore[misc]  # what failed first is what counts
+            raise
+        for left in (large, small):
+            _thrice("deleted from", path, lambda left=left: folder.unlink(left))  # type: ignore[misc]
         if not self._volume.cold_reads:
             self._note(f"{self._volume.why_not_cold}; files are recorded as read back, no more.")
         return Destination(self._volume, fold_case, self._step_ns, tuple(self._notes), self._keeps_times)
@@ -162,8 +167,10 @@ class _Probe:
     ) -> fs.Stat:
         """Write one of the two files anew, seal it as the copier would, and look at it."""
         folder = self._folder
-        folder.unlink(name)
+        if name in self._made:
+            folder.unlink(name)
         fd = folder.create(name, _MODE)
+        self._made.add(name)
         try:
             fs.write_all(fd, self._data if name == self._large else self._data[:_SMALL_BYTES])
         except OSError:
