@@ -16,7 +16,7 @@ from vdt.hashing import digest_views
 from vdt.model import Kind, Policy
 
 _TRIES = 3
-_PROBE_BYTES = 256 << 10  # several blocks, so that it lies on the medium as large files do
+_PROBE_BYTES = 64 << 10  # several blocks, so that it lies on the medium as large files do
 _SMALL_BYTES = 40  # so few that ext4 (inline_data) keeps them beside the file's name, where O_DIRECT does not reach
 _PROBE_TIME_NS = 1_699_999_999_999_999_999  # an odd second and all nines: whatever a share rounds to shows in full
 _EXACT_NS = 100  # NTFS and SMB keep times in steps of 100 ns: not worth a word
