@@ -606,6 +606,26 @@ def test_a_lock_that_is_lost_stops_before_a_name_is_taken(place: Place) -> None:
     assert place.left() == ["f"] and (place.destination / "f").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("size", [3, 1 << 20])
+def test_a_lock_that_is_lost_during_the_read_back_stops_before_a_name_is_taken(place: Place, size: int) -> None:
+    """The process may have been suspended since the batch was asked for: one file is renamed, the next no more."""
+    stop, answers = StopFlag(), [True, True, False]
+    (place.destination / "g").write_bytes(b"old")
+    actions = [copy_of(place.put(name, bytes(size))) for name in ("f", "g", "h")]
+    outcomes = place.do(*actions, stop=stop, holds_lock=lambda: bool(answers) and answers.pop(0))
+    assert [outcome.status for outcome in outcomes] == [Status.COPIED, Status.STOPPED, Status.STOPPED]
+    assert stop and "lock" in stop.reason
+    assert place.left() == ["f", "g"] and (place.destination / "g").read_bytes() == b"old"
+
+
+def test_a_lock_that_is_lost_stops_before_a_link_is_made(place: Place) -> None:
+    stop = StopFlag()
+    (place.source / "l").symlink_to("f")
+    (outcome,) = place.do(copy_of(place.entry("l"), verb=Verb.LINK), stop=stop, holds_lock=lambda: False)
+    assert outcome.status is Status.STOPPED
+    assert stop and place.left() == []
+
+
 def test_no_descriptor_is_left_open(place: Place) -> None:
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("needs /proc")

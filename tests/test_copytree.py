@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Iterator, List
 
 import pytest
 
@@ -15,7 +17,7 @@ from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, LostOutputError, RefusedError
 from vdt.evidence import host_name
 from vdt.lock import Holder, TreeLock
-from vdt.model import Evidence, Existing, TreeResult, Verify
+from vdt.model import Evidence, Existing, Policy, TreeResult, Verify
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 
@@ -303,3 +305,78 @@ def test_a_stop_before_the_first_file_is_no_success(place: Place) -> None:
     assert result.exit_code == 8 and result.stopped == "Ctrl-C" and not result.complete
     assert not any(path.is_file() for path in place.destination.rglob("*"))
     assert place.copy().exit_code == 1 and place.arrived()
+
+
+# -- what the probe found is kept to, and the machine is kept awake ------------------------------------------------
+
+
+def test_a_share_that_refuses_times_is_copied_to_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/f").write_bytes(b"data")
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "refused")
+
+    monkeypatch.setattr(os, "utime", refuses)
+    result = copy_tree(CopyRequest(str(tmp_path / "s"), str(tmp_path / "d"), policy=Policy(folder_times=False)))
+    assert result.exit_code == 1 and (tmp_path / "d/f").read_bytes() == b"data"
+    assert result.retries == 0
+    assert [note for note in result.notes if "time was refused" in note]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_machine_stays_awake_from_the_probe_to_the_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/f").write_bytes(b"data")
+    seen: List[str] = []
+
+    @contextmanager
+    def awake() -> Iterator[None]:
+        seen.append("awake")
+        yield
+        seen.append("may sleep" if (tmp_path / "d/f").exists() and not list(tmp_path.glob(".*")) else "too early")
+
+    monkeypatch.setattr(fs, "stay_awake", awake)
+    copy_tree(CopyRequest(str(tmp_path / "s"), str(tmp_path / "d"), dry_run=dry_run))
+    assert seen == ([] if dry_run else ["awake", "may sleep"])
+
+
+def test_who_lost_the_lock_says_nothing_more_of_the_tree(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is lost behind the last rename: the manifest of whoever took the tree over stays as it is."""
+    manifest = place.root / "target.xxh128"
+    manifest.write_text("what another transfer proved\n")
+    arrived = place.destination
+    monkeypatch.setattr(TreeLock, "held", lambda lock: any(not (arrived / name).exists() for name in FILES))
+    result = place.copy(manifest=str(manifest), threads=1)
+    assert manifest.read_text() == "what another transfer proved\n"
+    assert "lock" in result.stopped and not result.complete and result.exit_code & 8
+    assert [name for name in place.names() if "xxh128" in name] == ["target.xxh128"]
+
+
+@pytest.mark.parametrize(("source", "target"), [("tree", "tree"), ("tree", "tree/out"), ("tree/sub", "tree")])
+def test_one_share_under_two_mounts_is_refused_though_no_file_id_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str
+) -> None:
+    (tmp_path / "share/tree/sub").mkdir(parents=True)
+    (tmp_path / "share/tree/sub/f").write_bytes(b"data")
+    (tmp_path / "other").symlink_to("share")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(fs, "inside", lambda path, ancestor: False)
+    with pytest.raises(RefusedError, match="by another name"):
+        copy_tree(CopyRequest(str(tmp_path / "share" / source), str(tmp_path / "other" / target)))
+    assert sorted(tmp_path.rglob("*")) == before, "neither lock nor folder is left"
+
+
+def test_a_refused_copy_leaves_no_folder_where_the_state_lay_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "share/tree/sub").mkdir(parents=True)
+    (tmp_path / "share/tree/.out.vdt").write_bytes(b"a file in the place of the state folder")
+    (tmp_path / "other").symlink_to("share")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(fs, "inside", lambda path, ancestor: False)
+    with pytest.raises(RefusedError, match="by another name"):
+        copy_tree(CopyRequest(str(tmp_path / "share/tree"), str(tmp_path / "other/tree/out")))
+    assert sorted(tmp_path.rglob("*")) == before

@@ -119,7 +119,7 @@ class Copier:
     # -- first half: read the source, write the partial ------------------------------------------------------------
 
     def _begin(self, index: int, action: Action, source: fs.Folder, dest: fs.Folder) -> Union[_Staged, Outcome]:
-        if self._job.stop:
+        if self._job.stop or (action.verb is Verb.LINK and self._job.lost_lock()):
             return Outcome(action, Status.STOPPED)
         if action.verb is Verb.LINK:
             return self._link(action, dest)
@@ -454,6 +454,8 @@ class Copier:
                     refused = f"its time could not be set: {fs.explain(error)[1]}"
                     note = f"{note}; {refused}" if note else refused
             step = Step("Creating Destination File", dest, name)
+            if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
+                raise StoppedReadingError
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
             if not proof.is_file(dest.stat(name)):
                 self._throw_away(dest, item.partial, item.journal)

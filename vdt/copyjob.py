@@ -12,6 +12,8 @@ from vdt.stop import StopFlag
 
 FLUSH_ALONE_BYTES = 4 << 20  # from this size on a file is flushed by itself: syncfs would wait for other people's data
 
+LOST_LOCK = "the lock of this tree was lost to another transfer"
+
 
 class Meter(Protocol):
     """Told of bytes as they are read; may block (a bandwidth limit) and must be safe in threads."""
@@ -74,6 +76,13 @@ class CopyJob:
     moved: Callable[[int], None]  # bytes of the source that were dealt with, for the bar
     also: Optional[str] = None
     replace_proven: bool = False
-    holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames
+    holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames, and before each rename
     crew: Crew = NoCrew()  # helps with large files
     helpers: int = 0  # most workers that can be of help
+
+    def lost_lock(self) -> bool:
+        """True when somebody else may work on this tree now; the run is told to stop."""
+        if self.holds_lock():
+            return False
+        self.stop.set(LOST_LOCK)
+        return True

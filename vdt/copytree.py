@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
-from vdt.copyjob import Meter
+from vdt.copyjob import LOST_LOCK, Meter
 from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
@@ -103,17 +103,22 @@ def copy_tree(
         job = replace(job, records=records, notes=tuple(notes))
         reports.log = _log(request, listing, stack)
         if not request.dry_run:
+            stack.enter_context(fs.stay_awake())
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
+                stack.callback(lock.release)
+                real = os.path.realpath(destination)
+                preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
             except RefusedError:
+                stack.close()
                 preflight.remove_empty(made)
                 raise
-            stack.callback(lock.release)
             job = replace(
                 job,
                 target=target,
+                policy=preflight.lowered(request.policy, target),
                 token=lock.token,
                 root_created=destination in made,
                 state_name=STATE_INSIDE if inside else "",
@@ -129,7 +134,9 @@ def copy_tree(
             stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
         result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
-        if request.manifest and not request.dry_run:
+        if not request.dry_run and not lock.held():  # what is said of this tree from now on is said by whoever holds it
+            result = replace(result, reached_end=False, stopped=LOST_LOCK)
+        elif request.manifest and not request.dry_run:
             result = _write_manifest(result, lines, fs.absolute(request.manifest), started)
     return result
 

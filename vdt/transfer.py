@@ -23,7 +23,7 @@ from vdt.engine import Engine
 from vdt.journal import Journals
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
 from vdt.plan import FolderPlan, Planner, Rules
-from vdt.preflight import Destination
+from vdt.preflight import Destination, see_source
 from vdt.recorder import Recorder, Reports
 from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
@@ -139,7 +139,9 @@ class _Transfer:
             destination=job.destination,
             policy=job.policy,
             verify=job.verify,
-            source_volume=_volume(job.source),
+            source_volume=see_source(
+                job.source, _volume(job.source), asked=job.verify is Verify.BOTH and not job.dry_run
+            ),
             destination_volume=job.target.volume,
             token=job.token,
             stop=stop,

@@ -8,7 +8,10 @@ from vdt.fs.volume import EntryError, Flush, Heal, Volume
 
 if sys.platform == "win32":
     from vdt.fs.windows import (
+        DIRECT_MAY_BUFFER,
         MODE_WORD,
+        PROBE_MODE,
+        PROBE_MODE_BITS,
         WHOLE_BYTES,
         WINDOWS,
         Folder,
@@ -35,6 +38,7 @@ if sys.platform == "win32":
         real_id,
         set_folder,
         state_home,
+        stay_awake,
         terminate_now,
         volume,
         write_all,
@@ -42,7 +46,10 @@ if sys.platform == "win32":
     )
 else:
     from vdt.fs.posix import (
+        DIRECT_MAY_BUFFER,
         MODE_WORD,
+        PROBE_MODE,
+        PROBE_MODE_BITS,
         WHOLE_BYTES,
         WINDOWS,
         Folder,
@@ -69,6 +76,7 @@ else:
         real_id,
         set_folder,
         state_home,
+        stay_awake,
         terminate_now,
         volume,
         write_all,
@@ -76,7 +84,10 @@ else:
     )
 
 __all__ = [
+    "DIRECT_MAY_BUFFER",
     "MODE_WORD",
+    "PROBE_MODE",
+    "PROBE_MODE_BITS",
     "WHOLE_BYTES",
     "WINDOWS",
     "EntryError",
@@ -107,6 +118,7 @@ __all__ = [
     "real_id",
     "set_folder",
     "state_home",
+    "stay_awake",
     "terminate_now",
     "volume",
     "write_all",

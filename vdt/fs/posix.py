@@ -12,6 +12,7 @@ import ctypes
 import errno
 import mmap
 import os
+import re
 import resource
 import stat
 import struct
@@ -27,9 +28,13 @@ assert sys.platform != "win32"  # lets mypy leave this file out when it checks f
 
 WINDOWS = False
 MODE_WORD = "mode"
+DIRECT_MAY_BUFFER = True  # O_DIRECT is a wish: ext4 with data=journal, inline_data or encryption reads from the cache
+PROBE_MODE = 0o640  # to try a destination with
+PROBE_MODE_BITS = 0o777  # those that must come back
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _NOATIME = getattr(os, "O_NOATIME", 0)
+_NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
 _SOURCE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # NONBLOCK: a fifo put in a file's place cannot hang us
 _READ_FLAGS = (_SOURCE_FLAGS | _NOATIME | os.O_NOFOLLOW, _SOURCE_FLAGS | _NOATIME)  # by `follow`
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -41,7 +46,10 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)
 _OURSELVES = (os.geteuid(), os.getegid())  # what a file that we make belongs to
 
-# f_type of statfs(2): name, flush, a read that goes past the cache is known to work
+# f_type of statfs(2): name, flush, a read that goes past the cache can be shown. That is only said of types where all
+# files of one volume behave alike once a small and a large one were tried (`preflight.past_cache`): btrfs answers
+# O_DIRECT from the cache for each file that is compressed or lies in the metadata (so most small ones), zfs keeps a
+# cache of its own that no call shows, and on network and FUSE mounts RWF_NOWAIT tells nothing.
 _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
     0xEF53: ("ext4", Flush.VOLUME, True),
     0x58465342: ("xfs", Flush.VOLUME, True),
@@ -57,6 +65,7 @@ _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
 }
 _REMOTE = frozenset({"nfs", "cifs", "smb2"})
 
+_MOUNTINFO = "/proc/self/mountinfo"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -174,11 +183,15 @@ def real_id(path: str) -> Tuple[int, int]:
 
 
 def inside(path: str, ancestor: str) -> bool:
-    """True when `path` (which need not exist) lies in or is `ancestor`, by file id of its existing parents."""
+    """True when `path` (which need not exist) lies in or is `ancestor`: by file id of its existing parents, and, as
+    these end where a folder of a file system was mounted a second time, by the place on its device too."""
     try:
         wanted = real_id(ancestor)
     except OSError:
         return False
+    mounts = _mounts()
+    if (_on_device(path, mounts) + "/").startswith(_on_device(ancestor, mounts).rstrip("/") + "/"):
+        return True
     current = os.path.realpath(path)
     while True:
         try:
@@ -190,6 +203,34 @@ def inside(path: str, ancestor: str) -> bool:
         if parent == current:
             return False
         current = parent
+
+
+def _mounts() -> Dict[str, str]:
+    """Mount point -> "device:folder of that device that is mounted there"; empty where the system does not say."""
+    found = {}
+    try:
+        with open(_MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                _, _, device, root, point = line.split(" ", 5)[:5]
+                found[_unescaped(point)] = f"{device}:{_unescaped(root)}"  # a later one lies over an earlier one
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _on_device(path: str, mounts: Dict[str, str]) -> str:
+    """Where a path lies on its device, whatever mount it is reached by; the path itself where that is not known."""
+    real = current = os.path.realpath(path)
+    while current not in mounts:
+        parent = os.path.dirname(current)
+        if parent == current:
+            return real
+        current = parent
+    return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
 
 
 def make_folder(path: str) -> None:
@@ -400,6 +441,34 @@ class Folder:
         os.symlink(target, name, dir_fd=self._fd)
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
 
+    def cached(self, name: str) -> Optional[bool]:
+        """Whether the first byte of a file lies in this client's cache; None where the system does not tell.
+
+        A no is only right at this moment: asking makes the system fetch that block.
+        """
+        if not _NOWAIT:
+            return None
+        fd = self.open_source(name, follow=False)
+        try:
+            os.preadv(fd, [bytearray(1)], 0, _NOWAIT)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in (errno.ENOTSUP, errno.EINVAL, errno.ENOSYS):
+                return None  # tmpfs, FUSE, most network mounts; kernels before 4.14
+            raise
+        finally:
+            os.close(fd)
+
+    def forget(self, name: str) -> None:
+        """Let go of a file's clean pages. The file itself is not touched."""
+        fd = self.open_source(name, follow=False)
+        try:
+            drop_cache(fd)
+        finally:
+            os.close(fd)
+
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
         """As `open_back`: yields what the file says of itself, and its bytes as views that live until the next one."""
@@ -557,6 +626,12 @@ def process_started(pid: int) -> Optional[str]:
     except OSError:
         pass
     return "unknown"
+
+
+@contextmanager
+def stay_awake() -> Iterator[None]:
+    """Serves Windows: there is no call for it that every POSIX system has."""
+    yield
 
 
 def allow_many_files() -> None:

@@ -26,6 +26,9 @@ assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 WINDOWS = True
 MODE_WORD = "attributes"
+DIRECT_MAY_BUFFER = False  # FILE_FLAG_NO_BUFFERING is an order: where it cannot be kept the handle does not open
+PROBE_MODE = 0x2  # hidden: to try a destination with
+PROBE_MODE_BITS = 0x7  # those that must come back; archive comes and goes by itself
 
 WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
 _BUFFER_BYTES = 1 << 20
@@ -46,6 +49,7 @@ _READONLY = 0x1
 _KEPT_ATTRIBUTES = 0x1 | 0x2 | 0x4 | 0x20  # read-only, hidden, system, archive
 _DRIVE_REMOTE, _DRIVE_RAM = 4, 6
 _STILL_ACTIVE = 259
+_ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x1
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _kernel32.CreateFileW.restype = wintypes.HANDLE
@@ -74,6 +78,8 @@ _kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
 _kernel32.GetProcessTimes.argtypes = [wintypes.HANDLE] + [ctypes.POINTER(wintypes.FILETIME)] * 4
 _kernel32.GetExitCodeProcess.argtypes = [wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD)]
 _kernel32.CloseHandle.argtypes = [wintypes.HANDLE]
+_kernel32.SetThreadExecutionState.restype = wintypes.DWORD
+_kernel32.SetThreadExecutionState.argtypes = [wintypes.DWORD]
 _kernel32.GetDriveTypeW.argtypes = [wintypes.LPCWSTR]
 _kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPCWSTR,
@@ -427,6 +433,13 @@ class Folder:
         """Make a symbolic link; Windows needs a privilege or developer mode for it."""
         os.symlink(target, self._in(name))
 
+    def cached(self, name: str) -> Optional[bool]:
+        """Windows does not tell what lies in its cache."""
+        return None
+
+    def forget(self, name: str) -> None:
+        """Windows has no call for it."""
+
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
         """As `open_back`: yields what the file says of itself, and its bytes as views that live until the next one."""
@@ -626,6 +639,20 @@ def process_started(pid: int) -> Optional[str]:
         return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
     finally:
         _kernel32.CloseHandle(handle)
+
+
+@contextmanager
+def stay_awake() -> Iterator[None]:
+    """Keep the system from sleeping while the calling thread is in here; the screen may go dark.
+
+    Windows keeps the wish by thread and drops it when that thread ends: enter and leave in the thread that drives the
+    transfer. A system that refuses goes on without.
+    """
+    _kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
+    try:
+        yield
+    finally:
+        _kernel32.SetThreadExecutionState(_ES_CONTINUOUS)
 
 
 def allow_many_files() -> None:

@@ -134,7 +134,8 @@ class _Run:
         try:
             if request.dry_run:
                 return Ended(self._dry_run())
-            self._transfer()
+            with fs.stay_awake():
+                self._transfer()
         except StoppedError as stopped:
             error, code = str(stopped), stopped.exit_code
         except VdtError as refused:
