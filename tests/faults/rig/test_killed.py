@@ -100,6 +100,20 @@ def test_a_power_cut_leaves_right_files_or_none(rig: Rig, cut: Tuple[str, str, i
     rig.heals()
 
 
+@pytest.mark.parametrize("moment", [2, 90, 200, 239])
+def test_a_power_cut_in_a_batch_of_many_small_files(make_rig: MakeRig, many: Path, moment: int) -> None:
+    """However a batch is flushed: what has its final name by then is on the medium."""
+    rig = make_rig(truth=many)
+    rig.start(rule("rename", {"type": "powercut"}, "/dst/*/*", nth=moment))
+    process = rig.begin()
+    wait_for(lambda: rig.destination.events("exit") or process.poll() is not None)
+    assert len(rig.destination.fired()) == 1
+    process.kill()
+    process.communicate()
+    assert not rig.wrong(), f"wrong after the power cut: {len(rig.wrong())} of {len(rig.finals())}"
+    rig.heals()
+
+
 @pytest.mark.parametrize("moment", [3, 120, 300])
 def test_a_power_cut_in_a_large_file(make_rig: MakeRig, large: Path, moment: int) -> None:
     rig = make_rig(truth=large)
