@@ -159,6 +159,22 @@ def test_a_folder_that_cannot_be_made(rig: Rig, error: str) -> None:
     rig.heals()
 
 
+@pytest.mark.parametrize("victim_fails", [False, True], ids=["complete", "not complete"])
+def test_a_state_folder_that_cannot_lie_beside_the_destination(rig: Rig, victim_fails: bool) -> None:
+    """It lies in `.vdt/` inside then, is no part of the tree, and the next run, which has it beside, tidies up."""
+    faults = [rule("mkdir", "EACCES", "/.dst.vdt*")]
+    if victim_fails:
+        faults.append(rule("write", "EIO", around(BIG), "victim"))
+    rig.start(*faults)
+    outcome = rig.copy()
+    assert rig.destination.fired()
+    if victim_fails:
+        rig.reported(outcome, BIG)
+    else:
+        rig.right(outcome)
+    assert rig.heals().json["counts"]["dirs"]["extras"] == 0
+
+
 @pytest.mark.parametrize("after_calls", [0, 15, 30, 42])
 def test_a_destination_that_turns_read_only(rig: Rig, after_calls: int) -> None:
     rig.start(rule("mutate", "EROFS", after_calls=after_calls))
