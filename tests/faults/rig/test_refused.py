@@ -159,6 +159,18 @@ def test_a_folder_that_cannot_be_made(rig: Rig, error: str) -> None:
     rig.heals()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("op", ["flush", "fsync", "write"])
+def test_a_lock_that_cannot_be_written_at_first(rig: Rig, op: str, times: int) -> None:
+    """Copied or refused; whatever was begun for the lock is gone after the next run."""
+    rig.start(rule(op, "EIO", "*lock.json*", times=times))
+    outcome = rig.copy()
+    assert rig.destination.fired()
+    rig.honest(outcome)
+    assert outcome.code < 8 or outcome.code == 16, outcome
+    rig.heals()
+
+
 @pytest.mark.parametrize("victim_fails", [False, True], ids=["complete", "not complete"])
 def test_a_state_folder_that_cannot_lie_beside_the_destination(rig: Rig, victim_fails: bool) -> None:
     """It lies in `.vdt/` inside then, is no part of the tree, and the next run, which has it beside, tidies up."""
