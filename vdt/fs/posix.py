@@ -235,7 +235,10 @@ def _on_device(path: str, mounts: Dict[str, str]) -> str:
 
 def make_folder(path: str) -> None:
     """Make a folder and its missing parents; one that exists is fine."""
-    os.makedirs(path, exist_ok=True)
+    try:
+        os.mkdir(path)
+    except (FileExistsError, FileNotFoundError):  # it is there already, or its parent is not
+        os.makedirs(path, exist_ok=True)
 
 
 def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
