@@ -29,7 +29,7 @@ def large(report: Report, base: str, size_bytes: int = 1 << 30) -> None:
         contenders[_SUMS] = _CP_AND_SUMS
     else:
         report.not_measured(_SUMS, "xxhsum is not installed")
-    race(report, place, contenders)
+    race(report, place, contenders, [Goal(1.0, _SUMS), Goal(0.5, "rsync -a")])
 
 
 def nothing(report: Report, base: str, files: int = 40_000) -> None:
@@ -37,7 +37,7 @@ def nothing(report: Report, base: str, files: int = 40_000) -> None:
     place = Place.below(base)
     write_small(place.source, files)
     contenders = {OURS: VDT, "rsync -a": RSYNC, "rclone copy": _RCLONE}
-    race(report, place, contenders, keep=True)
+    race(report, place, contenders, [Goal(1.5, "rsync -a"), Goal(0.8, "rclone copy")], keep=True)
 
 
 def memory(report: Report, base: str) -> None:
@@ -50,7 +50,10 @@ def memory(report: Report, base: str) -> None:
         report.measured(f"{files} files", "", f"{peaks[-1] / 1024:.1f} MiB")
         shutil.rmtree(source)
         shutil.rmtree(destination)
-    report.measured("a file over 20,000", "", f"{(peaks[1] - peaks[0]) * 1024 / 100_000:.0f} bytes")
+    each = (peaks[1] - peaks[0]) * 1024 / 100_000
+    report.measured("a file over 20,000", "", f"{each:.0f} bytes")
+    report.goal("at most 200 bytes a file over 20,000", met=each <= 200)
     write_large(source, 1, 1536 * MIB)
     peak = timed(VDT, source, destination).peak_kib / 1024
     report.measured("one file of 1.5 GiB", "", f"{peak:.1f} MiB")
+    report.goal("one file of 1.5 GiB in at most 150 MiB", met=peak <= 150)

@@ -22,6 +22,8 @@ VDT = [sys.executable, "-m", "vdt", "copy", "{source}", "{destination}", "--quie
 RSYNC = ["rsync", "-a", "{source}/", "{destination}/"]
 CP = ["cp", "-a", "{source}/.", "{destination}/"]
 OURS = "vdt copy (proven)"
+# an installed package has its bytecode; from a checkout the turn that warms up may write it
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Taken(NamedTuple):
@@ -117,7 +119,9 @@ def timed(command: List[str], source: str = "", destination: str = "") -> Taken:
     filled = [word.format(source=source, destination=destination) for word in command]
     with tempfile.TemporaryFile() as said:
         began = time.monotonic()
-        process = subprocess.Popen(filled, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+        process = subprocess.Popen(
+            filled, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True, env=_ENVIRONMENT
+        )
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:  # Ctrl-C: nothing goes on behind our back
