@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
+from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple, Union
 
 from vdt import fs
 from vdt.model import Action, Policy, Verify
@@ -16,6 +16,20 @@ class Meter(Protocol):
     """Told of bytes as they are read; may block (a bandwidth limit) and must be safe in threads."""
 
     def take(self, count: int) -> object: ...
+
+
+class Noting(Protocol):
+    """Told what a worker is at, in case the system never answers; a store in a dict, no more."""
+
+    def at(self, words: str, place: Union[str, fs.Folder], name: str = "", to: Optional[fs.Folder] = None) -> None: ...
+    def idle(self) -> None: ...
+
+
+class Unwatched:
+    """A Noting that nobody reads."""
+
+    def at(self, words: str, place: Union[str, fs.Folder], name: str = "", to: Optional[fs.Folder] = None) -> None: ...
+    def idle(self) -> None: ...
 
 
 class Part(NamedTuple):
@@ -60,3 +74,4 @@ class CopyJob:
     also: Optional[str] = None
     replace_proven: bool = False
     holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames
+    watch: Noting = Unwatched()

@@ -50,12 +50,13 @@ class _Counting:
     Counted without a lock: a lost addition now and then does not matter to whoever tunes by it.
     """
 
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+    def __init__(self, meter: Meter, alive: Callable[[], None]) -> None:
+        self._meter, self._alive = meter, alive
         self.units = 0.0
 
     def take(self, count: int) -> None:
         self.units += 1 + count / 262144
+        self._alive()
         self._meter.take(count)
 
 
@@ -123,6 +124,7 @@ class _Transfer:
         )
         self._recorder.notes += [*job.target.notes, *job.notes]
         self._list = lister(job.retry, stop)
+        self._watch = reports.watch
         self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
         self._number = 0
         self._second_look: List[Action] = []
@@ -131,7 +133,7 @@ class _Transfer:
         self._unmade: Dict[str, OSError] = {}  # folders that could not be made, and so those below them
         self._pending = 0
         self._walked = False
-        meter = _Counting(job.meter)
+        meter = _Counting(job.meter, reports.watch.alive)
         copy_job = CopyJob(
             source=job.source,
             destination=job.destination,
@@ -146,6 +148,7 @@ class _Transfer:
             also=job.also,
             replace_proven=job.replace_proven,
             holds_lock=holds_lock,
+            watch=reports.watch,
         )
         copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, List[Outcome]] = Engine(
@@ -156,14 +159,16 @@ class _Transfer:
             light=lambda batch: batch.light,
             stop=stop,
         )
+        self._started = datetime.now().astimezone()
+        self._began_s = time.monotonic()
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
     def run(self) -> TreeResult:
-        job, recorder = self._job, self._recorder
-        started = datetime.now().astimezone()
-        began = time.monotonic()
-        self._write_header(started)
+        job, recorder, began = self._job, self._recorder, self._began_s
+        self._watch.so_far = self.so_far
+        self._watch.phase("Copying", job.destination)
+        self._write_header(self._started)
         results = self._engine.run(self._tasks())
         try:
             for outcomes in results:
@@ -177,15 +182,19 @@ class _Transfer:
         finally:
             results.close()
         copied_s = time.monotonic() - began
+        if self._engine.abandoned:
+            self._watch.abandoned = True
+            recorder.notes += self._watch.hanging()
         for action in [action for _, _, action in self._waiting] + self._second_look:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
         if not job.dry_run:
             if self._walked and not self._stop and not recorder.tally.dirs.failed:
                 self._drop_untouched_partials()
-            self._finish_folders()
-            self._flush_destination()
+            if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
+                self._finish_folders()
+                self._flush_destination()
         recorder.flush()
-        result = self._result(started, copied_s)
+        result = self._result(copied_s)
         if not job.log_format.no_summary:
             self._log.write(
                 summary(
@@ -202,13 +211,17 @@ class _Transfer:
             )
         return result
 
-    def _result(self, started: datetime, copied_s: float) -> TreeResult:
+    def so_far(self) -> TreeResult:
+        """The tally at this moment; asked by another thread where this one hangs."""
+        return self._result(time.monotonic() - self._began_s)
+
+    def _result(self, copied_s: float) -> TreeResult:
         recorder, tally = self._recorder, self._recorder.tally
         reached_end = self._walked and not self._stop
         return TreeResult(
             source=self._job.source,
             destination=self._job.destination,
-            started=started,
+            started=self._started,
             ended=datetime.now().astimezone(),
             dirs=tally.dirs.row(),
             files=tally.files.row(),
@@ -244,7 +257,7 @@ class _Transfer:
             job.destination,
             Planner(self._rules(), job.records),
             job.policy.links,
-            self._list,
+            self._listed,
             dest_exists=not job.dry_run or _is_folder(job.destination),
             state_name=job.state_name,
         )
@@ -294,6 +307,10 @@ class _Transfer:
         while self._waiting and self._waiting[0][0] <= now and not self._stop:
             yield self._sent(_alone(heapq.heappop(self._waiting)[2]))
 
+    def _listed(self, path: str) -> List[Entry]:
+        with self._watch.doing("Listing", path):
+            return self._list(path)
+
     # -- one folder ------------------------------------------------------------------------------------------------
 
     def _visit(self, item: Scanned, batcher: Batcher) -> Iterator[Batch]:
@@ -307,7 +324,8 @@ class _Transfer:
         created = plan.is_new or (not item.folder and job.root_created)
         recorder.folder(plan, created=created)
         if plan.is_new and not job.dry_run and (job.policy.empty_folders or plan.actions):
-            error = self._unmade.get(item.folder.rpartition("/")[0]) or self._make(place)
+            with self._watch.doing("Creating Destination Directory", place):
+                error = self._unmade.get(item.folder.rpartition("/")[0]) or self._make(place)
             if error is not None:
                 self._unmade[item.folder] = error
                 recorder.folder_failed(item.folder, "Creating Destination Directory", place, error)
