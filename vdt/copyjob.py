@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple, Union
 
 from vdt import fs
@@ -74,4 +74,4 @@ class CopyJob:
     also: Optional[str] = None
     replace_proven: bool = False
     holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames
-    watch: Noting = Unwatched()
+    watch: Noting = field(default_factory=Unwatched)

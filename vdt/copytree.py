@@ -20,7 +20,7 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
-from vdt.manifest_file import publish, remove, set_aside
+from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
@@ -30,6 +30,7 @@ from vdt.robocopy.log import LogFormat
 from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import LogSink, NoLog, TreeLog
+from vdt.watch import Watch
 
 STATE_INSIDE = ".vdt"
 
@@ -61,11 +62,13 @@ def copy_tree(
     say: Callable[[str], None] = lambda line: None,
     each_file: FileSink = no_sink,
     listing: LogSink = NoLog(),
+    watch: Optional[Watch] = None,
 ) -> TreeResult:
     """Copy `request.source` into `request.destination` and prove it.
 
     Args:
         listing: takes the log of a dry run, which writes no log file.
+        watch: told what is going on, for a caller that does not wait for a system that hangs (supervise.py).
 
     Raises:
         RefusedError: the paths overlap, the source is no folder, the destination cannot be written, or another copy
@@ -76,7 +79,9 @@ def copy_tree(
     reports = Reports(
         progress=progress or Silent(),
         each_file=each_file,
+        watch=watch or Watch(),
     )
+    reports.watch.phase("Looking at", request.source)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
     for report in (request.log, request.manifest):
@@ -103,6 +108,7 @@ def copy_tree(
         job = replace(job, records=records, notes=tuple(notes))
         reports.log = _log(request, listing, stack)
         if not request.dry_run:
+            reports.watch.phase("Preparing", destination)
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
@@ -110,7 +116,7 @@ def copy_tree(
             except RefusedError:
                 preflight.remove_empty(made)
                 raise
-            stack.callback(lock.release)
+            stack.callback(lambda: None if reports.watch.abandoned else lock.release())
             job = replace(
                 job,
                 target=target,
@@ -128,9 +134,14 @@ def copy_tree(
             reports.manifest = lines
             stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
-        result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
+        asked_for = [request.manifest] if request.manifest else []
+        former = Former([(fs.absolute(path), _kept_as(path, started)) for path in asked_for])
+        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(lock.held))
+        reports.watch.so_far = lambda: result
         if request.manifest and not request.dry_run:
-            result = _write_manifest(result, lines, fs.absolute(request.manifest), started)
+            reports.watch.phase("Writing", request.manifest)
+            result = _write_manifest(result, lines, request.manifest, former, started)
+            reports.watch.so_far = lambda: result
     return result
 
 
@@ -173,14 +184,21 @@ def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
     return log
 
 
-def _write_manifest(result: TreeResult, lines: SortedLines, path: str, started: datetime) -> TreeResult:
-    root, ending = os.path.splitext(path)
-    keep_as, incomplete = f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}", f"{root}.incomplete{ending}"
+def _kept_as(manifest: str, started: datetime) -> str:
+    root, ending = os.path.splitext(fs.absolute(manifest))
+    return f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}"
+
+
+def _write_manifest(
+    result: TreeResult, lines: SortedLines, manifest: str, former: Former, started: datetime
+) -> TreeResult:
+    path, keep_as = fs.absolute(manifest), _kept_as(manifest, started)
+    incomplete = "{}.incomplete{}".format(*os.path.splitext(path))
     if result.proven:
-        sha256 = publish(lines, path, keep_as=keep_as)
+        sha256 = publish(lines, path, keep_as=keep_as, aside=former.kept(path))
         remove(incomplete)
     else:
-        if not result.reached_end and not result.files.copied and os.path.exists(path):
+        if not result.reached_end and not former.changed and os.path.exists(path):
             return result  # nothing was changed: what the former manifest says still stands
         set_aside(path, keep_as)
         path = incomplete

@@ -54,6 +54,10 @@ class Watch:
         self.so_far: Callable[[], Optional[TreeResult]] = _nothing
         self.abandoned = False
 
+    def forget(self) -> None:
+        """Another tree begins: nothing is known of it yet."""
+        self.so_far = _nothing
+
     def phase(self, words: str, path: str) -> None:
         """The calling thread is at this, where it says nothing closer."""
         self._phases[threading.get_ident()] = _Note(self._clock(), words, path, "", None)
