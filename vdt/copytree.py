@@ -84,6 +84,7 @@ def copy_tree(
     reports.watch.phase("Looking at", request.source)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
+    reports.watch.phase("Looking at", destination)
     for report in (request.log, request.manifest):
         preflight.check_report(report, source)
     preflight.check_apart(source, destination)
@@ -116,7 +117,7 @@ def copy_tree(
             except RefusedError:
                 preflight.remove_empty(made)
                 raise
-            stack.callback(lambda: None if reports.watch.abandoned else lock.release())
+            stack.callback(_release, lock, reports.watch)
             job = replace(
                 job,
                 target=target,
@@ -172,6 +173,13 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
             last = error
     assert last is not None
     raise last
+
+
+def _release(lock: TreeLock, watch: Watch) -> None:
+    """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process."""
+    if not watch.abandoned:
+        watch.phase("Giving back", lock.folder)
+        lock.release()
 
 
 def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:

@@ -190,6 +190,7 @@ class _Transfer:
         if not job.dry_run:
             if self._walked and not self._stop and not recorder.tally.dirs.failed:
                 self._drop_untouched_partials()
+            self._watch.phase("Finishing", job.destination)
             if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
                 self._finish_folders()
                 self._flush_destination()

@@ -249,10 +249,13 @@ class _Run:
         config, request = self._config, self._request
         for kind in CopyType:
             source = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs).source
+            self._watch.phase("Looking at", source)
             if not os.path.isdir(source):
                 continue
             for tree in self._trees:
+                self._watch.phase("Looking at", tree.paths.destination)
                 check_apart(source, tree.paths.destination)
+            self._watch.phase("Looking at", config.logs)
             check_report(os.path.join(config.logs, "log"), source)
             check_report("" if request.json == "-" else request.json or "", source)
 

@@ -192,6 +192,7 @@ class Tree:
             self.refuse(error)
         finally:
             if not self._tools.watch.abandoned:  # a worker that wakes up must not meet another run
+                self._tools.watch.phase("Giving back", self.paths.state_folder)
                 lock.release()
             self._ended = True
         return self.report
