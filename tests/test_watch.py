@@ -46,9 +46,7 @@ def test_names_what_another_thread_is_at() -> None:
     with at_work(lambda: watch.at("Copying File", "/src", "x.dax", "/dst")):
         clock.now += 12
         (line,) = watch.hanging()
-    assert line == (
-        "Abandoned, the system did not answer: Copying File /src/x.dax to /dst/x.dax (12 s, in wait)"
-    )
+    assert line == ("Abandoned, the system did not answer: Copying File /src/x.dax to /dst/x.dax (12 s, in wait)")
 
 
 def test_time_counts_from_the_last_sign_of_life() -> None:
