@@ -113,6 +113,7 @@ def transfer_tree(
     Raises:
         LostOutputError: a report could not be written; what was copied stays.
     """
+    reports.watch.phase("Looking at", job.source)
     return _Transfer(job, reports, stop, holds_lock).run()
 
 

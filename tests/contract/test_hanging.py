@@ -61,9 +61,9 @@ CALLS = {
     "the destination is listed": ("fs", "list_folder", "args[0].endswith('/dst')", "Listing {root}/dst"),
     "a folder is made": ("fs", "make_folder", "args[0].endswith('/dst/data')", "Directory {root}/dst/data"),
     "a source file is opened": ("fs.Folder", "open_source", "True", "Copying File {root}/src/"),
-    "a partial is made": ("fs.Folder", "create", "'partial' in args[1] and args[0].path.endswith('data')", " to {root}"),
+    "a partial is made": ("fs.Folder", "create", "args[0].path.endswith('dst/data')", " to {root}"),
     "a partial is renamed": ("fs.Folder", "replace", "'.vdt-' not in args[2]", "Renaming File {root}/dst/"),
-    "the volume is looked at": ("fs", "volume", "'src' in args[0]", "Preparing {root}/dst"),
+    "the volume is looked at": ("fs", "volume", "'src' in args[0]", "Looking at {root}/src"),
 }  # fmt: skip
 
 
