@@ -346,9 +346,15 @@ def test_the_machine_stays_awake_from_the_probe_to_the_last_word(
 def test_who_lost_the_lock_says_nothing_more_of_the_tree(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock is lost behind the last rename: the manifest of whoever took the tree over stays as it is."""
     manifest = place.root / "target.xxh128"
-    manifest.write_text("what another transfer proved\n")
     arrived = place.destination
-    monkeypatch.setattr(TreeLock, "held", lambda lock: any(not (arrived / name).exists() for name in FILES))
+
+    def held(_lock: TreeLock) -> bool:
+        lost = all((arrived / name).exists() for name in FILES)
+        if lost:
+            manifest.write_text("what another transfer proved\n")
+        return not lost
+
+    monkeypatch.setattr(TreeLock, "held", held)
     result = place.copy(manifest=str(manifest), threads=1)
     assert manifest.read_text() == "what another transfer proved\n"
     assert "lock" in result.stopped and not result.complete and result.exit_code & 8

@@ -75,6 +75,7 @@ class Copier:
         index = 0
         try:
             for part in batch.parts:
+                self._job.watch.at("Opening Folder", fs.full_path(self._job.destination, part.folder))
                 opened = self._open_folders(part)
                 if isinstance(opened, list):
                     outcomes[index : index + len(opened)] = opened
@@ -99,6 +100,7 @@ class Copier:
         finally:
             for handle in handles:
                 handle.close()
+            self._job.watch.idle()
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _open_folders(self, part: Part) -> Union[Tuple[fs.Folder, fs.Folder], List[Outcome]]:
@@ -121,6 +123,7 @@ class Copier:
     def _begin(self, index: int, action: Action, source: fs.Folder, dest: fs.Folder) -> Union[_Staged, Outcome]:
         if self._job.stop or (action.verb is Verb.LINK and self._job.lost_lock()):
             return Outcome(action, Status.STOPPED)
+        self._job.watch.at("Copying File", source, action.source.name, dest)
         if action.verb is Verb.LINK:
             return self._link(action, dest)
         if action.verb is Verb.PROVE:
@@ -404,6 +407,7 @@ class Copier:
         if not staged:
             return []
         job = self._job
+        job.watch.at("Flushing", staged[0].dest)
         if not job.holds_lock():
             job.stop.set("the lock of this tree was lost to another transfer")
             for item in staged:
@@ -437,6 +441,7 @@ class Copier:
         """Read a flushed partial back, see that its time was kept, and rename it."""
         job, action, dest = self._job, item.action, item.dest
         name = action.source.name
+        job.watch.at("Proving and Renaming File", dest, name)
         step = Step("Copying File", dest, name)
         read_back = False
         try:

@@ -20,7 +20,7 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
-from vdt.manifest_file import publish, remove, set_aside
+from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
@@ -30,6 +30,7 @@ from vdt.robocopy.log import LogFormat
 from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import LogSink, NoLog, TreeLog
+from vdt.watch import Watch
 
 STATE_INSIDE = ".vdt"
 
@@ -61,11 +62,13 @@ def copy_tree(
     say: Callable[[str], None] = lambda line: None,
     each_file: FileSink = no_sink,
     listing: LogSink = NoLog(),
+    watch: Optional[Watch] = None,
 ) -> TreeResult:
     """Copy `request.source` into `request.destination` and prove it.
 
     Args:
         listing: takes the log of a dry run, which writes no log file.
+        watch: told what is going on, for a caller that does not wait for a system that hangs (supervise.py).
 
     Raises:
         RefusedError: the paths overlap, the source is no folder, the destination cannot be written, or another copy
@@ -76,9 +79,12 @@ def copy_tree(
     reports = Reports(
         progress=progress or Silent(),
         each_file=each_file,
+        watch=watch or Watch(),
     )
+    reports.watch.phase("Looking at", request.source)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
+    reports.watch.phase("Looking at", destination)
     for report in (request.log, request.manifest):
         preflight.check_report(report, source)
     preflight.check_apart(source, destination)
@@ -104,11 +110,12 @@ def copy_tree(
         reports.log = _log(request, listing, stack)
         if not request.dry_run:
             stack.enter_context(fs.stay_awake())
+            reports.watch.phase("Preparing", destination)
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
-                stack.callback(lock.release)
+                stack.callback(_release, lock, reports.watch)
                 real = os.path.realpath(destination)
                 preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
             except RefusedError:
@@ -133,11 +140,17 @@ def copy_tree(
             reports.manifest = lines
             stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
-        result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
-        if not request.dry_run and not lock.held():  # what is said of this tree from now on is said by whoever holds it
+        asked_for = [request.manifest] if request.manifest else []
+        former = Former([(fs.absolute(path), _kept_as(path, started)) for path in asked_for])
+        held = lock.held if not request.dry_run else lambda: True
+        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(held))
+        reports.watch.so_far = lambda: result
+        if not held():  # what is said of this tree from now on is said by whoever holds it
             result = replace(result, reached_end=False, stopped=LOST_LOCK)
         elif request.manifest and not request.dry_run:
-            result = _write_manifest(result, lines, fs.absolute(request.manifest), started)
+            reports.watch.phase("Writing", request.manifest)
+            result = _write_manifest(result, lines, request.manifest, former, started)
+        reports.watch.so_far = lambda: result
     return result
 
 
@@ -170,6 +183,13 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
     raise last
 
 
+def _release(lock: TreeLock, watch: Watch) -> None:
+    """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process."""
+    if not watch.abandoned:
+        watch.phase("Giving back", lock.folder)
+        lock.release()
+
+
 def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
     if request.dry_run:
         return listing
@@ -180,14 +200,21 @@ def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
     return log
 
 
-def _write_manifest(result: TreeResult, lines: SortedLines, path: str, started: datetime) -> TreeResult:
-    root, ending = os.path.splitext(path)
-    keep_as, incomplete = f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}", f"{root}.incomplete{ending}"
+def _kept_as(manifest: str, started: datetime) -> str:
+    root, ending = os.path.splitext(fs.absolute(manifest))
+    return f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}"
+
+
+def _write_manifest(
+    result: TreeResult, lines: SortedLines, manifest: str, former: Former, started: datetime
+) -> TreeResult:
+    path, keep_as = fs.absolute(manifest), _kept_as(manifest, started)
+    incomplete = "{}.incomplete{}".format(*os.path.splitext(path))
     if result.proven:
-        sha256 = publish(lines, path, keep_as=keep_as)
+        sha256 = publish(lines, path, keep_as=keep_as, aside=former.kept(path))
         remove(incomplete)
     else:
-        if not result.reached_end and not result.files.copied and os.path.exists(path):
+        if not result.reached_end and not former.changed and os.path.exists(path):
             return result  # nothing was changed: what the former manifest says still stands
         set_aside(path, keep_as)
         path = incomplete

@@ -25,7 +25,7 @@ from vdt.tuning import Tuner
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-GRACE_S = 1.5  # of the two seconds after which the summary of a stopped run stands
+GRACE_S = 1.2  # of the two seconds after which the summary of a stopped run stands: the rest is for writing it
 _ASK_AGAIN_S = 0.05
 _LOOK_S = 0.002
 

@@ -24,6 +24,7 @@ from vdt.robocopy.log import LogFormat
 from vdt.snapshot import LINK_SIZE, Snapshot
 from vdt.tally import Tally
 from vdt.treelog import LogSink, NoLog
+from vdt.watch import Watch
 
 _NO_DIGEST = "0" * 32  # of a copy that nobody hashed
 _MOST_FILE_NOTES = 50
@@ -53,6 +54,7 @@ class Reports:
     also_manifest: Optional[SortedLines] = None  # of the second digest
     each_file: FileSink = no_sink
     progress: Progress = field(default_factory=Silent)
+    watch: Watch = field(default_factory=Watch)
 
 
 class Recorder:
