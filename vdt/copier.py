@@ -21,7 +21,7 @@ from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
 from vdt.steps import SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
-from vdt.verifier import Verifier
+from vdt.verifier import Proof, Verifier
 
 
 class _Staged(NamedTuple):
@@ -457,7 +457,7 @@ class Copier:
             if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
                 raise StoppedReadingError
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
-            if not proof.is_file(dest.stat(name)):
+            if not _lies_there(dest, name, proof):
                 self._throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
@@ -493,6 +493,14 @@ def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     except UnicodeEncodeError:  # a name with undecodable bytes
         data = text.encode("utf-8", "surrogatepass")
     return f".vdt-{short_digest(data)}.partial"
+
+
+def _lies_there(dest: fs.Folder, name: str, proof: Proof) -> bool:
+    """True when the proven file has its final name. A name that is not there is no error: it is the answer."""
+    try:
+        return proof.is_file(dest.stat(name))
+    except FileNotFoundError:
+        return False
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

@@ -365,6 +365,14 @@ def test_a_rename_that_was_said_ok_and_not_done_is_never_success(trees: Trees) -
     assert failed_names(result) == ["one/a.bin"]
 
 
+@pytest.mark.parametrize("name", ["one/a.bin", BIG])
+def test_a_rename_to_a_new_name_that_was_said_ok_and_not_done_is_done_again(trees: Trees, name: str) -> None:
+    (trees.destination / name).unlink(missing_ok=True)
+    result, faulty = broken(trees, Rule("rename", SKIP, name))
+    assert faulty.hits and result.retries == 1
+    all_arrived(trees, result)
+
+
 @pytest.mark.parametrize("times", [1, ALWAYS])
 def test_refused_times_never_put_a_file_with_wrong_times_in_place(trees: Trees, times: int) -> None:
     result, _ = broken(trees, Rule("utime", errno.EIO, "one/a.bin", times=times))
