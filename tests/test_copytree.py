@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -322,6 +324,50 @@ def test_a_share_that_refuses_times_is_copied_to_all_the_same(tmp_path: Path, mo
     assert result.exit_code == 1 and (tmp_path / "d/f").read_bytes() == b"data"
     assert result.retries == 0
     assert [note for note in result.notes if "time was refused" in note]
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that keeps times to 2 s."""
+    real, step = os.utime, 2 * 10**9
+
+    def utime(path: Any, ns: Any, **options: Any) -> None:
+        real(path, ns=tuple(value // step * step for value in ns), **options)
+
+    monkeypatch.setattr(os, "utime", utime)
+
+
+ODD_NS = 1_700_000_001_123_456_789
+
+
+def stamp(path: Path, mtime_ns: int) -> None:
+    """Give a time as it is, whatever the share makes of it."""
+    subprocess.run(
+        [sys.executable, "-c", f"import os; os.utime({str(path)!r}, ns=({mtime_ns}, {mtime_ns}))"], check=True
+    )
+
+
+def test_a_share_that_rounds_times_is_not_copied_to_twice(place: Place, rounds: None) -> None:
+    for name in FILES:
+        stamp(place.source / name, ODD_NS)
+    first, second = place.copy(), place.copy()
+    assert (first.files.copied, second.files.copied, second.exit_code) == (4, 0, 0)
+    assert [note for note in second.notes if "about 2 s; closer ones count as equal" in note]
+    assert second.files_by_evidence == {Evidence.PRESENT: 4} and not second.proven
+
+
+@pytest.mark.parametrize("records", [False, True], ids=["without records", "with records"])
+def test_a_change_within_the_step_of_a_share_is_found_by_who_asks_for_proof(
+    place: Place, rounds: None, records: bool
+) -> None:
+    manifest = str(place.root / "t.xxh128") if records else ""
+    stamp(place.source / "a.txt", ODD_NS)
+    place.copy(existing=Existing.PROVE, manifest=manifest)
+    (place.source / "a.txt").write_bytes(b"ALPHA")
+    stamp(place.source / "a.txt", ODD_NS + 7)
+    result = place.copy(existing=Existing.PROVE, manifest=manifest)
+    assert (result.exit_code, result.files.copied, result.proven) == (1, 1, True)
+    assert (place.destination / "a.txt").read_bytes() == b"ALPHA"
 
 
 @pytest.mark.parametrize("dry_run", [False, True])

@@ -7,7 +7,7 @@ Nothing here touches a disk; a dry run is this plan, reported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from vdt.compare import classify, times_equal
@@ -66,6 +66,7 @@ class Rules:
     also: Optional[str] = None  # the second digest that a record must hold to count
     past_cache: bool = False  # a record must be of a read past the cache; a weaker one is proven again
     fold_case: bool = False  # the destination does not tell "a" from "A"
+    time_step_ns: int = 0  # how coarsely the destination keeps times
 
 
 class Planner:
@@ -74,6 +75,8 @@ class Planner:
     def __init__(self, rules: Rules, records: Records) -> None:
         self._rules = rules
         self._policy = rules.policy
+        window_ns = max(rules.policy.modify_window_ns, rules.time_step_ns)
+        self._rounding = replace(rules.policy, modify_window_ns=window_ns)
         self._records = records
         self._selection = Selection(rules.policy, fold_case=rules.fold_case)
         self._key: Callable[[str], str] = str.lower if rules.fold_case else str
@@ -159,12 +162,13 @@ class Planner:
             else:
                 plan.descend.append((entry, dest is not None))
             return
-        file_class = classify(entry, dest, policy)
+        history = records.get(entry.name) if records else None
+        record = history.of(dest) if history and dest is not None and entry.kind is Kind.FILE else None
+        # what the share rounded off counts only where no record holds the source's own time
+        file_class = classify(entry, dest, self._rounding if record is None else policy)
         if file_class is FileClass.MISMATCH and dest is not None:
             plan.mismatches.append((entry, dest))
             return
-        history = records.get(entry.name) if records else None
-        record = history.of(dest) if history and dest is not None and entry.kind is Kind.FILE else None
         proven = ""
         if record is not None and dest is not None:
             proven = record.digest

@@ -201,7 +201,7 @@ class _Probe:
             self._keeps_times = False
             self._note(f"setting a file's time was refused ({why}); copies get the time of their writing.")
         elif self._step_ns > _EXACT_NS:
-            self._note(f"the share keeps times only to about {self._step_ns / 1e9:g} s.")
+            self._note(f"the share keeps times only to about {self._step_ns / 1e9:g} s; closer ones count as equal.")
 
     def _restrict(self) -> None:
         if (self._put(self._small, mode=fs.PROBE_MODE).mode ^ fs.PROBE_MODE) & fs.PROBE_MODE_BITS:

@@ -290,6 +290,7 @@ class _Transfer:
             and job.verify.rank >= Verify.COLD.rank
             and job.target.volume.cold_reads,
             fold_case=job.target.fold_case,
+            time_step_ns=job.target.time_step_ns,
         )
 
     def _sent(self, batch: Batch) -> Batch:
