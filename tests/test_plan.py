@@ -256,7 +256,7 @@ def test_an_action_carries_the_digest_of_what_lies_there() -> None:
     rules = {"records": records, "existing": Existing.PROVE}
     for source, more in ((file(), {"also": "md5"}), (file(), {"checksum": True}), (file(mtime=T + S), {})):
         (action,) = plan([source], [file()], **rules, **more).actions
-        assert action.proven_digest == DIGEST
+        assert (action.proven_digest, action.proven_mtime_ns) == (DIGEST, T)
     for there in (file(mtime=T + S), file(size=99)):
         (action,) = plan([file(mtime=T + 9 * S)], [there], **rules).actions
         assert action.proven_digest == "", "the record is of something else"

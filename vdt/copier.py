@@ -15,11 +15,12 @@ from contextlib import closing
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
+from vdt.compare import conflict_words, older_or_shorter
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
-from vdt.steps import SidedError, Step, StoppedReadingError
+from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
 from vdt.verifier import Proof, Verifier
 
@@ -155,6 +156,10 @@ class Copier:
                 if fresh:
                     found = fs.fd_stat(fd)
                     before = (found.size_bytes, found.mtime_ns)
+                    conflict = self._conflict(action, before)
+                    if conflict:
+                        failure = Failure("Copying File", source.at(name), TAKEN_CODE, conflict)
+                        return Outcome(action, Status.CONFLICT, failure=failure)
                 step = Step("Creating Destination File", dest, name)
                 begun = self._begin_partial(dest, action, before)
                 digester = begun.digester
@@ -212,6 +217,16 @@ class Copier:
             begun.journal,
             begun.resumed_bytes,
         )
+
+    def _conflict(self, action: Action, source: Tuple[int, int]) -> str:
+        """Why a source that is no longer as listed must not replace what lies there; "" where it may. What the listing
+        showed was decided by the plan."""
+        if not action.proven_digest or action.dest is None or self._job.replace_proven:
+            return ""
+        proven_bytes = action.dest.size_bytes
+        if not older_or_shorter(*source, (proven_bytes, action.proven_mtime_ns), self._job.policy):
+            return ""
+        return conflict_words(source[0], proven_bytes)
 
     def _begin_partial(self, dest: fs.Folder, action: Action, source: Tuple[int, int]) -> _Begun:
         """Open the partial of a source of this size and time: the one that a journal knows, else a new one.
