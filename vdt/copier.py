@@ -283,6 +283,8 @@ class Copier:
             self._throw_away(dest, partial, journal)
 
     def _throw_away(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
+        if journal is not None and journal.digests and self._job.lost_lock():
+            return  # it may be in the hands of whoever holds the lock now
         _discard(dest, partial)
         if journal is not None:
             self._journals.drop(journal)
@@ -327,7 +329,7 @@ class Copier:
 
         Raises:
             SidedError: an OSError, with the side that gave it.
-            StoppedReadingError: the run was asked to stop in the middle.
+            StoppedReadingError: the run was asked to stop in the middle, or has lost its lock.
         """
         if self._job.helpers and size - begun.digester.size_bytes >= LEAST_BYTES:
             self._pour_together(fd, begun, size, writing, reading)
@@ -384,14 +386,20 @@ class Copier:
                 journal.landed(stream.landed_bytes)
 
     def _passed(self, begun: _Begun, view: memoryview) -> None:
-        """Bytes were read, in order: what is made of them on the way."""
+        """Bytes were read, in order: what is made of them on the way.
+
+        Raises:
+            StoppedReadingError: the lock is lost, as it was asked for behind a whole chunk.
+        """
         if self._hashed or self._job.also:
             begun.digester.update(view)
         else:
             begun.digester.size_bytes += len(view)
-        if begun.journal is not None:
-            begun.journal.passed(view)
         self._job.moved(len(view))
+        if begun.journal is not None and begun.journal.passed(view) and self._job.lost_lock():
+            # this process may have stood still, and whoever took the tree over goes on in this very partial
+            begun.journal.let_go()
+            raise StoppedReadingError
 
     def _create(self, dest: fs.Folder, partial: str, action: Action) -> int:
         try:
