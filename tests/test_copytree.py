@@ -237,6 +237,67 @@ def test_the_root_of_a_disk_keeps_its_state_inside(place: Place, monkeypatch: py
     assert place.arrived()
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_disk_that_fails_under_the_lock_moves_no_state_inside(
+    place: Place, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    real, left = TreeLock._write_beside, [times]
+
+    def fails(lock: TreeLock, holder: Holder) -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.EIO, "no flush")
+        return real(lock, holder)
+
+    monkeypatch.setattr(TreeLock, "_write_beside", fails)
+    if times < 3:
+        assert place.copy().exit_code == 1 and place.arrived()
+    else:
+        with pytest.raises(RefusedError, match=r"lock\.json cannot be written"):
+            place.copy()
+    assert sorted(os.listdir(place.root)) == (["source", "target"] if times < 3 else ["source"])
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG])
+def test_a_parent_that_refuses_the_state_has_it_inside(
+    place: Place, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    real = fs.make_folder
+
+    def refuses(path: str) -> None:
+        if path.endswith(".target.vdt"):
+            raise OSError(code, os.strerror(code))
+        real(path)
+
+    monkeypatch.setattr(fs, "make_folder", refuses)
+    result = place.copy()
+    assert result.exit_code == 1 and place.arrived()
+    assert place.names("target") == place.names("source")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_empty_state_folder_that_was_left_inside_is_no_extra_and_goes(place: Place, dry_run: bool) -> None:
+    place.copy()
+    (place.destination / ".vdt").mkdir()
+    result = place.copy(dry_run=dry_run)
+    assert (result.exit_code, result.dirs.extras) == (0, 0)
+    assert (place.destination / ".vdt").exists() == dry_run
+
+
+@pytest.mark.parametrize("where", ["source", "target"])
+def test_a_folder_of_that_name_that_is_data_stays(place: Place, where: str) -> None:
+    """Of the source, or with something in it."""
+    place.copy()
+    (place.root / where / ".vdt").mkdir()
+    if where == "source":
+        (place.destination / ".vdt").mkdir()
+    else:
+        (place.destination / ".vdt/notes").write_bytes(b"x")
+    result = place.copy()
+    assert (place.destination / ".vdt").exists()
+    assert result.dirs.extras == (where == "target")
+
+
 # -- a dry run -----------------------------------------------------------------------------------------------------
 
 
