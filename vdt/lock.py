@@ -27,6 +27,7 @@ LOCK_NAME = "lock.json"
 BEAT_S = 30.0  # the holder bumps the counter this often
 LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any more
 _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
+_BEING_ASKED_S = 1.0  # and so long while another worker fetches the next one
 _BLINK_S = 0.2  # some servers replace a file by removing it first
 _TRIES = 3
 
@@ -87,7 +88,7 @@ class TreeLock:
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
         self._lost = False
-        self._beating = threading.Lock()
+        self._beating, self._asking = threading.Lock(), threading.Lock()
         self._counter = 0
         self._beaten_at = self._seen_at = -math.inf  # when the lock was last written, and last read as ours
         self._home: Tuple[int, int] = (0, 0)  # the folder around the state folder, to tell a share that is away
@@ -282,9 +283,20 @@ class TreeLock:
         While it cannot be read the last answer stands, for as long as no newcomer may take it over. A holder that could
         not write its count for so long must write it first: a newcomer may be about to act on what it saw.
         """
+        age = self._clock() - self._seen_at
+        if 0 <= age < _FRESH_S:
+            return not self._lost
+        if not self._asking.acquire(blocking=not 0 <= age < _BEING_ASKED_S):
+            return not self._lost
+        try:
+            return self._ask()
+        finally:
+            self._asking.release()
+
+    def _ask(self) -> bool:
         now = self._clock()
         if 0 <= now - self._seen_at < _FRESH_S:
-            return not self._lost
+            return not self._lost  # another worker asked meanwhile
         mine = self._look()
         if mine is not False and now - self._beaten_at > self._lost_after_s:
             try:

@@ -8,6 +8,7 @@ Nothing here touches a disk; a dry run is this plan, reported.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from vdt.compare import classify, conflict_words, older_or_shorter
@@ -32,6 +33,10 @@ class Skipped(NamedTuple):
     evidence: Evidence
     record: Optional[Record] = None
     word: str = ""  # robocopy's word where it is not the class: "named", "large", "small", ...
+
+
+# for what is made for every file of a second run: a third of the price of the constructor
+_present: Callable[[Tuple[object, ...]], Skipped] = partial(tuple.__new__, Skipped)
 
 
 @dataclass
@@ -98,7 +103,7 @@ class Planner:
         taken: Dict[str, str] = {}
         left_out = set()  # no extras, and no copies of anything else
         fold_case, everything, lonely = self._rules.fold_case, self._selection.takes_every_file, self._new_are_copied
-        folder, actions = pair.folder, plan.actions
+        folder, actions, skipped = pair.folder, plan.actions, plan.skipped
         for entry in pair.source:
             name = entry.name
             if everything and entry.kind is Kind.FILE and not entry.offline and not name.startswith(PARTIAL_BEGINS):
@@ -116,6 +121,14 @@ class Planner:
             dest = present.pop(name, None)
             if dest is None and lonely and entry.kind is Kind.FILE:
                 actions.append(Action(folder, entry, Verb.COPY, FileClass.LONELY))
+            elif (
+                self._same_are_left  # and nothing at all differs: the usual file of a second run
+                and dest is not None
+                and entry.kind is Kind.FILE
+                and entry[1:5] == dest[1:5]  # kind, size, time, mode
+                and not records
+            ):
+                skipped.append(_present((entry, FileClass.SAME, Evidence.PRESENT, None, "")))
             else:
                 self._place(plan, entry, dest, records)
         for entry in sorted(entry for name, entry in present.items() if name not in left_out):

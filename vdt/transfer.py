@@ -8,7 +8,6 @@ a failed attempt: another try after a wait, a second look at the end, or giving 
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,7 @@ from vdt.copyjob import Batch, CopyJob, Meter, Part
 from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.journal import Journals
+from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
 from vdt.plan import FolderPlan, Planner, Rules
 from vdt.preflight import Destination, see_source
@@ -123,7 +123,9 @@ class _Transfer:
             job.source, job.destination, job.log_format, reports, before=job.before, also=job.also
         )
         self._recorder.notes += [*job.target.notes, *job.notes]
-        self._list = lister(job.retry, stop)
+        self._begin = workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads)
+        self._ahead = Lookahead(lister(job.retry, stop), self._make, job.threads if self._begin > 1 else 0)
+        self._grown: Set[str] = set()  # folders in which new ones were made
         self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
         self._number = 0
         self._second_look: List[Action] = []
@@ -157,7 +159,7 @@ class _Transfer:
         self._engine: Engine[Batch, List[Outcome]] = Engine(
             copier,
             job.threads,
-            begin=workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads),
+            begin=self._begin,
             done=lambda: meter.units,
             light=lambda batch: batch.light,
             desk=desk,
@@ -180,6 +182,7 @@ class _Transfer:
                 recorder.batch_done(len(outcomes))
         except BaseException as error:
             self._stop.set(str(error) or type(error).__name__)  # before the workers are waited for
+            self._ahead.close()
             raise
         finally:
             results.close()
@@ -191,6 +194,7 @@ class _Transfer:
                 self._drop_untouched_partials()
             self._finish_folders()
             self._flush_destination()
+        self._ahead.close()
         recorder.flush()
         result = self._result(started, copied_s)
         if not job.log_format.no_summary:
@@ -251,9 +255,10 @@ class _Transfer:
             job.destination,
             Planner(self._rules(), job.records),
             job.policy.links,
-            self._list,
+            self._ahead.listing,
             dest_exists=not job.dry_run or _is_folder(job.destination),
             state_name=job.state_name,
+            soon=self._soon,
         )
         for item in scanned:
             for batch in self._visit(item, batcher):
@@ -278,6 +283,19 @@ class _Transfer:
                     yield self._sent(_alone(action))
             else:
                 return
+
+    def _soon(self, folder: str, there: bool) -> bool:
+        """A folder comes up: ask for what is needed of it, while there is room."""
+        job, ahead = self._job, self._ahead
+        if ahead.room <= 1:
+            return False
+        ahead.list_soon(fs.full_path(job.source, folder))
+        place = fs.full_path(job.destination, folder)
+        if there:
+            ahead.list_soon(place)
+        elif not job.dry_run and job.policy.empty_folders and folder.rpartition("/")[0] not in self._unmade:
+            ahead.make_soon(place)
+        return True
 
     def _rules(self) -> Rules:
         job = self._job
@@ -315,7 +333,9 @@ class _Transfer:
         created = plan.is_new or (not item.folder and job.root_created)
         recorder.folder(plan, created=created)
         if plan.is_new and not job.dry_run and (job.policy.empty_folders or plan.actions):
-            error = self._unmade.get(item.folder.rpartition("/")[0]) or self._make(place)
+            parent = item.folder.rpartition("/")[0]
+            error = self._unmade.get(parent) or self._ahead.make(place)
+            self._grown.add(parent)
             if error is not None:
                 self._unmade[item.folder] = error
                 recorder.folder_failed(item.folder, "Creating Destination Directory", place, error)
@@ -343,9 +363,6 @@ class _Transfer:
         while True:
             try:
                 fs.make_folder(place)
-                if self._job.target.volume.flush is fs.Flush.FILE:
-                    with fs.Folder(os.path.dirname(place)) as parent:
-                        parent.flush_names()
                 return None
             except OSError as error:
                 heal = fs.heal(error)
@@ -424,21 +441,42 @@ class _Transfer:
             self._job.journals.drop(journal)
 
     def _finish_folders(self) -> None:
-        """Times and modes of folders, deepest first, once nothing is written in them any more."""
+        """Names, times and modes of folders, deepest first, once nothing is written in them any more."""
         policy = self._job.policy
-        if not (policy.folder_times or policy.keep_modes):
-            return
-        trouble = 0
-        for folder, entry in reversed(self._folders):
+        flushed = self._job.target.volume.flush is fs.Flush.FILE
+        set_last = policy.folder_times or policy.keep_modes
+        lost: List[Tuple[str, str, OSError]] = []
+        trouble: List[str] = []
+
+        def finish(item: Tuple[str, Entry]) -> None:
+            folder, entry = item
             place = fs.full_path(self._job.destination, folder)
             try:
-                fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
+                if flushed and folder in self._grown:
+                    with fs.Folder(place) as opened:
+                        opened.flush_names()
+            except OSError as error:
+                lost.append((folder, place, error))
+            try:
+                if set_last:
+                    fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
             except FileNotFoundError:
-                continue  # an empty folder that the policy leaves out
+                pass  # an empty folder that the policy leaves out
             except OSError:
-                trouble += 1
+                trouble.append(place)
+
+        # a folder that may not be entered any more, for its mode, must be the last one of its branch
+        levels: Dict[int, List[Tuple[str, Entry]]] = {}
+        for item in self._folders:
+            levels.setdefault(item[0].count("/") + bool(item[0]), []).append(item)
+        for _, level in sorted(levels.items(), reverse=True):
+            self._ahead.each(finish, level)
+        for folder, place, error in lost:
+            self._recorder.folder_failed(folder, "Copying Directory", place, error)
         if trouble:
-            self._recorder.notes.append(f"{trouble} folder(s): time or mode could not be set; files are not affected.")
+            self._recorder.notes.append(
+                f"{len(trouble)} folder(s): time or mode could not be set; files are not affected."
+            )
 
     def _flush_destination(self) -> None:
         """Renames are on disk before success is said."""
