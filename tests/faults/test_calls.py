@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -363,6 +364,13 @@ def test_a_rename_that_was_said_ok_and_not_done_is_never_success(trees: Trees) -
     result, faulty = broken(trees, Rule("rename", SKIP, "one/a.bin", times=ALWAYS))
     assert faulty.hits
     assert failed_names(result) == ["one/a.bin"]
+
+
+def test_a_folder_that_was_said_to_be_made_and_was_not_is_made_again(trees: Trees) -> None:
+    shutil.rmtree(trees.destination / "one")
+    result, faulty = broken(trees, Rule("mkdir", SKIP, "one"))
+    assert faulty.hits
+    all_arrived(trees, result)
 
 
 @pytest.mark.parametrize("name", ["one/a.bin", BIG])
