@@ -205,6 +205,29 @@ def test_a_lock_that_is_lost_stops_the_copy_before_a_name_is_taken(
     assert not any(path.is_file() for path in place.destination.rglob("*"))
 
 
+@pytest.mark.parametrize(
+    ("target", "theirs"),
+    [
+        ("target", "target/.sub.vdt"),  # they copy into target/sub, we into target
+        ("target", "target/sub/.vdt"),
+        ("target/sub", ".target.vdt"),  # the other way round
+    ],
+)
+def test_partials_of_a_transfer_inside_or_around_are_left_while_it_may_be_alive(
+    place: Place, target: str, theirs: str
+) -> None:
+    partial = place.root / "target/sub/deep/.vdt-0123456789abcdef.partial"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"under way")
+    source = place.source / "sub" if target == "target/sub" else place.source
+    holder = TreeLock(str(place.root / theirs), say=print, wait=StopFlag().wait)
+    holder.acquire()
+    request = CopyRequest(str(source), str(place.root / target))
+    assert copy_tree(request).complete and partial.exists()
+    holder.release()
+    assert copy_tree(request).complete and not partial.exists()
+
+
 # -- where the state lies ------------------------------------------------------------------------------------------
 
 

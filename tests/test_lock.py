@@ -17,7 +17,7 @@ import pytest
 from vdt import fs, lock
 from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
-from vdt.lock import Holder, TreeLock
+from vdt.lock import Holder, TreeLock, other_around
 
 
 class Time:
@@ -728,3 +728,48 @@ def test_a_suspended_holder_finds_its_lock_taken_when_it_goes_on(state: Path) ->
 def test_holders_words() -> None:
     text = Holder("h", 7, "1", "2024-01-01", "t").words
     assert text == "host h, process 7, since 2024-01-01"
+
+
+# -- a lock around a folder ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state_folder", ["run/.raw_data.vdt", "run/raw_data/.vdt", "run/.vdt/raw_data", ".run.vdt", "run/raw_data/.a.vdt"]
+)
+def test_a_transfer_into_a_folder_or_around_it_is_seen_from_within(tmp_path: Path, state_folder: str) -> None:
+    (tmp_path / "run/raw_data/a/b").mkdir(parents=True)
+    place = str(tmp_path / "run/raw_data/a/b")
+    assert not other_around(place, "")
+    holder = make(tmp_path / state_folder)
+    holder.acquire()
+    assert other_around(place, "another token")
+    assert not other_around(place, holder.token), "one's own lock is no other"
+    holder.release()
+    assert not other_around(place, "")
+
+
+def test_a_transfer_into_a_neighbour_is_not_around(tmp_path: Path) -> None:
+    (tmp_path / "run/raw_data/a").mkdir(parents=True)
+    for state_folder in ("run/.output.vdt", "run/.vdt/output", "run/raw_data/.b.vdt"):
+        make(tmp_path / state_folder).acquire()
+    assert not other_around(str(tmp_path / "run/raw_data/a"), "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "around"),
+    [
+        ({"host": host_name(), "process_id": 2147483646}, False),
+        ({"host": "another-machine"}, True),
+    ],
+)
+def test_only_a_holder_that_died_here_is_known_to_be_gone(
+    tmp_path: Path, changes: Dict[str, Any], around: bool
+) -> None:
+    put(tmp_path / ".tree.vdt", **changes)
+    (tmp_path / "tree").mkdir()
+    assert other_around(str(tmp_path / "tree"), "") == around
+
+
+def test_a_lock_that_cannot_be_read_may_be_alive(tmp_path: Path) -> None:
+    put(tmp_path / ".tree.vdt").write_text("{")
+    assert other_around(str(tmp_path / "tree"), "")

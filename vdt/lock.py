@@ -211,21 +211,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        try:
-            with open(path or self._path, encoding="utf-8") as file:
-                values = json.load(file)
-            holder = Holder(
-                str(values["host"]),
-                int(values["process_id"]),
-                str(values["process_started"]),
-                str(values["since"]),
-                str(values["token"]),
-                int(values["counter"]),
-                str(values.get("machine", "")),
-            )
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return None
-        return holder if 0 < holder.process_id < 1 << 32 else None
+        return _holder(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -335,6 +321,49 @@ class TreeLock:
                 os.rmdir(folder)
             except OSError:
                 return
+
+
+def other_around(place: str, token: str) -> bool:
+    """True where a transfer other than the one of `token` may be at work on a folder: into it, into one around it.
+
+    Only a holder that died on this machine is known to be gone; of all others the lock counts as it lies there.
+    """
+    current = os.path.realpath(place)
+    while True:
+        parent, name = os.path.split(current)
+        beside = [os.path.join(parent, f".{name}.vdt"), os.path.join(parent, ".vdt", name)] if name else []
+        for folder in (os.path.join(current, ".vdt"), *beside):
+            path = os.path.join(folder, LOCK_NAME)
+            if os.path.lexists(path):
+                seen = _holder(path)
+                if seen is None or (seen.token != token and not _died_here(seen)):
+                    return True
+        if not name:
+            return False
+        current = parent
+
+
+def _died_here(seen: Holder) -> bool:
+    return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
+
+
+def _holder(path: str) -> Optional[Holder]:
+    """What a lock file says; None where it is not there or makes no sense."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+        holder = Holder(
+            str(values["host"]),
+            int(values["process_id"]),
+            str(values["process_started"]),
+            str(values["since"]),
+            str(values["token"]),
+            int(values["counter"]),
+            str(values.get("machine", "")),
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return holder if 0 < holder.process_id < 1 << 32 else None
 
 
 def _forget(path: str) -> None:
