@@ -524,6 +524,54 @@ def test_a_source_that_was_only_touched_since_the_listing_gets_its_new_time(plac
     assert (place.destination / "f").stat().st_mtime_ns == TIME_NS + 5
 
 
+# -- what is proven is not replaced by less ------------------------------------------------------------------------
+
+PROVEN_NS = TIME_NS - 10**9  # of the source that was copied and proven
+
+
+@pytest.mark.parametrize("size", [3000, (1 << 20) + 3000])
+@pytest.mark.parametrize(
+    ("shorter", "mtime_ns", "changes", "kept"),
+    [
+        (1, TIME_NS, {}, True),
+        (0, PROVEN_NS - 1, {}, True),
+        (0, PROVEN_NS + 1, {}, False),  # older than the listing said, not older than what was proven
+        (0, TIME_NS + 1, {}, False),
+        (1, PROVEN_NS - 1, {"replace_proven": True}, False),
+        (0, PROVEN_NS - 1, {"policy": Policy(modify_window_ns=2 * 10**9)}, False),
+    ],
+)
+def test_a_source_that_shrank_or_got_older_since_the_listing_does_not_replace_a_proven_copy(
+    place: Place, size: int, shorter: int, mtime_ns: int, changes: Dict[str, Any], kept: bool
+) -> None:
+    listed = place.put("f", b"n" * size)
+    proven = place.destination / "f"
+    proven.write_bytes(b"p" * size)
+    (there,) = fs.list_folder(str(place.destination))
+    place.put("f", b"m" * (size - shorter), mtime_ns=mtime_ns)
+    action = copy_of(listed, dest=there, proven_digest="0" * 32, proven_mtime_ns=PROVEN_NS)
+    (outcome,) = place.do(action, **changes)
+    assert place.left() == ["f"]
+    if kept:
+        assert outcome.status is Status.CONFLICT and proven.read_bytes() == b"p" * size
+        assert outcome.failure is not None
+        assert outcome.failure.reason == (
+            f"the source ({size - shorter} bytes) is older or shorter than the proven copy ({size} bytes); kept. "
+            "--replace_proven replaces it"
+        )
+    else:
+        assert outcome.status is Status.COPIED and proven.read_bytes() == b"m" * (size - shorter)
+
+
+def test_what_is_not_proven_is_replaced_by_a_source_that_shrank(place: Place) -> None:
+    listed = place.put("f", b"longer")
+    (place.destination / "f").write_bytes(b"copied")
+    (there,) = fs.list_folder(str(place.destination))
+    place.put("f", b"short")
+    (outcome,) = place.do(copy_of(listed, dest=there))
+    assert outcome.status is Status.COPIED and (place.destination / "f").read_bytes() == b"short"
+
+
 # -- links ---------------------------------------------------------------------------------------------------------
 
 

@@ -921,3 +921,17 @@ def test_a_small_file_that_is_given_in_pieces_is_read_whole(
     with fs.Folder(str(tmp_path)) as folder:
         found, view = folder.read_whole("f", 17)
         assert bytes(view) == b"in several pieces" and found.size_bytes == 17
+
+
+def test_a_folder_that_was_said_to_be_made_and_was_not_may_heal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "new")
+    with monkeypatch.context() as lying:
+        lying.setattr(os, "mkdir", lambda *_: None)
+        with pytest.raises(OSError) as caught:
+            fs.make_folder(place)
+    assert fs.heal(caught.value) is fs.Heal.MAYBE and not os.path.exists(place)
+    fs.make_folder(place)
+    fs.make_folder(place)
+    assert os.path.isdir(place)

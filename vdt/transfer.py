@@ -20,6 +20,7 @@ from vdt.copyjob import Batch, CopyJob, Meter, Part
 from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.journal import Journals
+from vdt.lock import other_around
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
 from vdt.plan import FolderPlan, Planner, Rules
@@ -324,6 +325,7 @@ class _Transfer:
             and job.verify.rank >= Verify.COLD.rank
             and job.target.volume.cold_reads,
             fold_case=job.target.fold_case,
+            time_step_ns=job.target.time_step_ns,
         )
 
     def _sent(self, batch: Batch) -> Batch:
@@ -401,6 +403,8 @@ class _Transfer:
         if plan.stale_partials and len(self._job.journals):
             known = self._job.journals.knows
             plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
+        if plan.stale_partials and other_around(place, self._job.token):
+            plan.stale_partials = []  # one transfer may work inside the destination of another one
         if not plan.stale_partials and not plan.retouch:
             return
         try:

@@ -241,8 +241,11 @@ def inside(path: str, ancestor: str) -> bool:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine."""
+    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
+    is an error that may heal."""
     os.makedirs(_long(path), exist_ok=True)
+    if not os.path.isdir(_long(path)):
+        raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
 def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
