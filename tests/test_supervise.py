@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 from typing import Iterator
@@ -72,6 +73,15 @@ def test_bound_without_a_stop(hung: threading.Event) -> None:
         supervised(hung.wait, StopFlag(), within_s=0.2)
 
 
+@pytest.fixture
+def unhandled() -> Iterator[None]:
+    """No command that ran in this process before has its handler left."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("unhandled")
 def test_an_interrupt_that_nobody_handles_asks_for_the_stop() -> None:
     stop = StopFlag()
     later(0.2, _thread.interrupt_main)
@@ -79,6 +89,7 @@ def test_an_interrupt_that_nobody_handles_asks_for_the_stop() -> None:
     assert "SIGINT" in stop.reason
 
 
+@pytest.mark.usefixtures("unhandled")
 def test_the_second_interrupt_ends_the_wait(hung: threading.Event) -> None:
     stop = StopFlag()
     for seconds in (0.1, 0.5):
