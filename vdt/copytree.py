@@ -15,13 +15,14 @@ from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
 from vdt.copyjob import LOST_LOCK, Meter
-from vdt.errors import RefusedError
+from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
+from vdt.outage import ALWAYS_THERE, Outage, Presence
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
@@ -32,6 +33,7 @@ from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import LogSink, NoLog, TreeLog
 
 STATE_INSIDE = ".vdt"
+SHARE_WAIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class CopyRequest:
     replace_proven: bool = False
     threads: int = 8
     retry: RetryPlan = RetryPlan()
+    share_wait_s: float = SHARE_WAIT_S  # how long a source or destination that is away is waited for
     log: str = ""
     append_log: bool = False
     manifest: str = ""
@@ -101,14 +104,21 @@ def copy_tree(
         evidence = os.path.splitext(fs.absolute(request.manifest))[0] + ".evidence" if request.manifest else ""
         records, notes = load_records(evidence) if evidence else (NO_RECORDS, [])
         job = replace(job, records=records, notes=tuple(notes))
-        reports.log = _log(request, listing, stack)
+        outage: Presence = ALWAYS_THERE
+        watched: Optional[Outage] = None
         if not request.dry_run:
+            watched = outage = Outage(
+                source, destination, request.share_wait_s, stop=stop, say=say, phase=reports.progress.phase
+            )
+        reports.log = _log(request, listing, stack, outage)
+        if watched is not None:
             stack.enter_context(fs.stay_awake())
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
-                stack.callback(lock.release)
+                stack.callback(_release, lock, watched)
+                watched.prove_by(lock.seen)
                 real = os.path.realpath(destination)
                 preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
             except RefusedError:
@@ -126,18 +136,27 @@ def copy_tree(
                 journals=Journals.load(lock.folder),
             )
             if evidence:
-                reports.evidence = EvidenceWriter(evidence, started, "copy")
-                stack.callback(reports.evidence.close)
+                reports.evidence = EvidenceWriter(
+                    evidence, started, "copy", patiently=watched.again, guard=watched.guard
+                )
+                stack.callback(outage.forgive, reports.evidence.close)
         lines = SortedLines()
         if request.manifest:
             reports.manifest = lines
             stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
-        result = transfer_tree(job, reports, stop, holds_lock=lock.held if not request.dry_run else lambda: True)
+        holds_lock = lock.held if not request.dry_run else lambda: True
+        result = transfer_tree(job, reports, stop, holds_lock=holds_lock, outage=outage)
+        if watched is not None and watched.destination_lost:
+            return result  # nothing is written beside it either: another volume may stand there
         if not request.dry_run and not lock.held():  # what is said of this tree from now on is said by whoever holds it
             result = replace(result, reached_end=False, stopped=LOST_LOCK)
         elif request.manifest and not request.dry_run:
-            result = _write_manifest(result, lines, fs.absolute(request.manifest), started)
+            path, unlisted = fs.absolute(request.manifest), result
+            try:
+                result = outage.again(lambda: _write_manifest(unlisted, lines, path, started))
+            except AwayError as error:
+                result = replace(result, fatal=str(error))
     return result
 
 
@@ -170,13 +189,18 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
     raise last
 
 
-def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
+def _release(lock: TreeLock, outage: Outage) -> None:
+    """Give the lock back, unless the destination was given up: another volume may stand there."""
+    (lock.leave if outage.destination_lost else lock.release)()
+
+
+def _log(request: CopyRequest, listing: LogSink, stack: ExitStack, outage: Presence) -> LogSink:
     if request.dry_run:
         return listing
     if not request.log:
         return NoLog()
-    log = TreeLog(request.log, append=request.append_log)
-    stack.callback(log.close)
+    log = TreeLog(request.log, append=request.append_log, patiently=outage.again)
+    stack.callback(outage.forgive, log.close)
     return log
 
 

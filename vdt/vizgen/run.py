@@ -17,7 +17,7 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.errors import AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
@@ -40,7 +40,7 @@ from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
-from vdt.vizgen.tree import Settings, Tools, Tree
+from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, resend_unsent
 from vdt.vizgen.verdict import decide, process_exit_code
 
@@ -117,8 +117,6 @@ class _Run:
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
         self._notes: List[str] = [*config.warnings, *config.options.remarks]
-        if config.share_wait_s is not None:
-            self._notes.append("share_wait_s has no effect yet: a share that goes away is retried like any error.")
         self._witness_notes: Sequence[str] = ()
         self._master: Optional[MasterLog] = None
         if not request.dry_run:
@@ -217,6 +215,8 @@ class _Run:
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)
+            if tree.outage.lost:  # and what the other trees need, too
+                raise AwayError(f"The run ended early: {tree.outage.lost}. The same command goes on with it.")
             if report.result is not None and report.result.stopped:
                 self._around.stop.set(report.result.stopped)  # a full disk is full for the other trees too
         if self._around.stop:
@@ -308,6 +308,11 @@ class _Run:
             write_json(self._request.json, {**value, "exit_code": code}, self._around.stdout)
         return code if self._request.robocopy_exit_code or code >= 8 else 0
 
+    @property
+    def _share_lost(self) -> bool:
+        """True once the Isilon was given up: what stands in its place may be another volume."""
+        return any(tree.outage.destination_lost for tree in self._trees)
+
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _report(self, error: str, code: int) -> Ended:
@@ -347,7 +352,7 @@ class _Run:
         self._tell(_verdict_line(report.verdict))
         self._around.progress.end()
         if self._master is not None:
-            trouble = self._master.deliver(self._config.logs, self._config.isilon_drive)
+            trouble = self._master.deliver(self._config.logs, self._config.isilon_drive, away=self._share_lost)
             if trouble:
                 self._around.say(trouble)
         return Ended(report.exit_code, text)
@@ -366,12 +371,13 @@ class _Run:
         reason = send(message, settings, within_s=within_s, on_refused=self._tell)
         if reason is None:
             self._tell(f"Mail sent to {', '.join(config.addressees)}.")
-            resent = resend_unsent((config.logs, fs.state_home()), settings, within_s=within_s)
+            folders = (fs.state_home(),) if self._share_lost else (config.logs, fs.state_home())
+            resent = resend_unsent(folders, settings, within_s=within_s)
             for path in resent.sent:
                 self._tell(f"A mail of an earlier run was sent now: {path}")
             return
         try:
-            logs = config.logs if os.path.isdir(config.isilon_drive) else fs.state_home()
+            logs = config.logs if os.path.isdir(config.isilon_drive) and not self._share_lost else fs.state_home()
             kept = keep_somewhere(message, eml_name(self._request.run_id, self._started), logs, fs.state_home())
             self._tell(f"The mail could not be sent ({reason}). It is kept as {kept}; the next run tries again.")
         except OSError as error:
@@ -417,6 +423,7 @@ def _resolve(request: Request, config: Config) -> Settings:
         replace_proven=request.replace_proven,
         threads=_first(request.threads, config.threads, options.threads, DEFAULT_THREADS),
         retry=RetryPlan(retries, wait_s),
+        share_wait_s=_first(config.share_wait_s, SHARE_WAIT_S),
         also=_first(request.also_hash, config.also_hash, None),
     )
 
