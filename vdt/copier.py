@@ -112,7 +112,13 @@ class Copier:
             source = fs.Folder(step.path, follow=at_root or self._follow)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                return source, fs.Folder(step.path, follow=at_root)
+                dest = fs.Folder(step.path, follow=at_root)
+                try:
+                    self._job.guard()  # now that it is open: the mount could be taken from under the name before
+                except OSError:
+                    dest.close()
+                    raise
+                return source, dest
             except OSError:
                 source.close()
                 raise

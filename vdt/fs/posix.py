@@ -181,6 +181,33 @@ def real_id(path: str) -> Tuple[int, int]:
     return (found.st_dev, found.st_ino)
 
 
+def answer(path: str) -> Tuple[Tuple[int, int], bool]:
+    """Device and inode of a folder, and whether it is empty, asked so that a share that is away cannot leave the answer
+    to this client's cache. Raises OSError."""
+    fd = os.open(path, _FOLDER_FLAGS)
+    try:
+        found = os.fstat(fd)
+        with os.scandir(fd) as names:
+            empty = next(names, None) is None
+        os.fstatvfs(fd)
+        return (found.st_dev, found.st_ino), empty
+    finally:
+        os.close(fd)
+
+
+def mount_point(path: str) -> str:
+    """The mount point that a path lies on; "/" at last."""
+    current = os.path.realpath(path)
+    while not os.path.ismount(current) and os.path.dirname(current) != current:
+        current = os.path.dirname(current)
+    return current
+
+
+def is_mount(path: str) -> bool:
+    """True while something is mounted there."""
+    return os.path.ismount(path)
+
+
 def inside(path: str, ancestor: str) -> bool:
     """True when `path` (which need not exist) lies in or is `ancestor`: by file id of its existing parents, and, as
     these end where a folder of a file system was mounted a second time, by the place on its device too."""

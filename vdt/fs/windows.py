@@ -219,6 +219,27 @@ def real_id(path: str) -> Tuple[int, int]:
     return (found.st_dev, found.st_ino)
 
 
+def answer(path: str) -> Tuple[Tuple[int, int], bool]:
+    """Volume serial and file index of a folder, and whether it is empty. Raises OSError where it does not answer."""
+    found = os.stat(_long(path))
+    with os.scandir(_long(path)) as names:
+        empty = next(names, None) is None
+    return (found.st_dev, found.st_ino), empty
+
+
+def mount_point(path: str) -> str:
+    """The drive, share or mounted folder that a path lies on."""
+    current = os.path.abspath(path)
+    while not os.path.ismount(current) and ntpath.dirname(current) != current:
+        current = ntpath.dirname(current)
+    return current
+
+
+def is_mount(path: str) -> bool:
+    """True while something is mounted there."""
+    return os.path.ismount(path)
+
+
 def inside(path: str, ancestor: str) -> bool:
     """True when `path` (which need not exist) lies in or is `ancestor`: by file id where the system gives one, and by
     name in any case."""
