@@ -467,12 +467,45 @@ def test_a_stream_is_not_left_while_a_helper_is_at_its_descriptors(what: str, mo
         views = one.views()
         next(views)
         if what == "write":
-            one._seen.append(one._free.pop())  # a view was seen: whoever comes first writes it
+            until = time.monotonic() + PATIENCE_S
+            while SLOT not in one._ready and time.monotonic() < until:
+                time.sleep(0.001)  # then the worker finds its next view and has no reason to write the last one
+            next(views)
         assert inside.wait(PATIENCE_S)
         threading.Timer(0.05, gate.set).start()
         views.close()
         log.append("left")
     assert log[-1] == "left" and set(log[:-1]) == {"helper"}
+
+
+def test_a_write_that_a_helper_is_still_at_when_all_was_seen_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, all_seen, error = threading.get_ident(), threading.Event(), OSError(28, "full")
+    read, write, held_up = fs.read_at, fs.write_at, []  # type: Any, Any, List[int]
+
+    def late(fd: int, view: memoryview, offset: int) -> None:
+        if threading.get_ident() != owner and not held_up:
+            held_up.append(offset)
+            all_seen.wait(PATIENCE_S)
+            time.sleep(0.05)  # the worker has written all that was left meanwhile
+            raise error
+        write(fd, view, offset)
+
+    def slow(*values: Any, **named: Any) -> int:
+        time.sleep(0.001 if threading.get_ident() == owner else 0)
+        return int(read(*values, **named))
+
+    monkeypatch.setattr(fs, "write_at", late)
+    monkeypatch.setattr(fs, "read_at", slow)
+    with files(DATA) as (fd, out), crew(1) as desk:
+        one = Stream(fd, 0, len(DATA), take=lambda n: None, crew=desk, helpers=1, out=out)
+        seen = 0
+        with pytest.raises(OSError) as caught, closing(one.views()) as views:
+            for view in views:
+                time.sleep(0.001)
+                seen += len(view)
+                if seen == len(DATA):
+                    all_seen.set()
+        assert caught.value is error is one.write_error and held_up == [one.landed_bytes]
 
 
 @pytest.mark.parametrize("error", [OSError(5, "broken"), ZeroDivisionError("defect"), MemoryError("none left")])
