@@ -392,6 +392,8 @@ class Copier:
             raise SidedError(writing if error is stream.write_error else reading, error) from error
         finally:
             if journal is not None:
+                if stream.flush_failed:
+                    journal.goes_on(0)  # rule 4: nothing of it counts
                 journal.landed(stream.landed_bytes)
 
     def _passed(self, begun: _Begun, view: memoryview) -> None:

@@ -553,7 +553,11 @@ class Handles:
         handle = _kernel32.ReOpenFile(msvcrt.get_osfhandle(self._first), self._access, _SHARE_ALL, self._flags)
         if handle in (_INVALID_HANDLE, None):
             return self._first
-        fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        try:
+            fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        except OSError:  # the C library has no descriptor left
+            _kernel32.CloseHandle(handle)
+            return self._first
         self._all.append(fd)
         return fd
 
