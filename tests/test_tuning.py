@@ -65,7 +65,7 @@ def test_where_more_help_all_come_to_work(most: int, begin: int) -> None:
 @pytest.mark.parametrize("begin", [1, 2, 3, 8, 64, 128])
 @pytest.mark.parametrize("most", [2, 5, 8, 128])
 def test_where_more_are_in_each_others_way_one_is_left(most: int, begin: int) -> None:
-    assert World(local, most, begin=begin).live(400).mostly == 1
+    assert World(local, most, begin=begin).live(3000).mostly == 1
 
 
 @pytest.mark.parametrize("begin", [1, 4, 16, 64])
