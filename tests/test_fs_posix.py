@@ -741,6 +741,35 @@ def test_a_name_that_cannot_be_looked_at_is_never_left_out_silently(
         fs.list_folder(str(tmp_path))
 
 
+def test_a_name_that_is_listed_and_said_to_be_gone_is_never_left_out_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").write_bytes(b"1")
+    names = [FakeName("a", None), FakeName("there", FileNotFoundError(errno.ENOENT, "gone"))]
+    monkeypatch.setattr(os, "scandir", lambda path: FakeScan(names))
+    with pytest.raises(fs.EntryError, match="there"):
+        fs.list_folder(str(tmp_path))
+    entries = fs.list_folder(str(tmp_path), tolerant=True)
+    assert [(entry.name, entry.kind) for entry in entries] == [("a", Kind.FOLDER), ("there", Kind.UNKNOWN)]
+    with pytest.raises(FileNotFoundError):
+        fs.list_folder(str(tmp_path / "missing"))
+
+
+def test_a_folder_that_vanishes_under_its_listing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "name").write_bytes(b"1")
+
+    class Last(FakeScan):
+        def __exit__(self, *_: object) -> None:
+            (folder / "name").unlink()
+            folder.rmdir()
+
+    monkeypatch.setattr(os, "scandir", lambda path: Last([FakeName("name", FileNotFoundError(errno.ENOENT, "gone"))]))
+    with pytest.raises(FileNotFoundError):
+        fs.list_folder(str(folder))
+
+
 def test_a_folder_that_is_not_there_is_an_error_and_no_empty_listing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         fs.list_folder(str(tmp_path / "missing"))

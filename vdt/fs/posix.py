@@ -120,6 +120,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     OSError would be raised otherwise.
     """
     entries = []
+    vanished: List[str] = []
     try:
         fd = os.open(path, _FOLDER_FLAGS | _NOATIME)
     except PermissionError:
@@ -140,7 +141,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                     else:
                         entries.append(_entry(item.name, found, f"{path}/{item.name}"))
                 except FileNotFoundError:
-                    continue
+                    vanished.append(item.name)
                 except OSError as error:
                     if not tolerant:
                         raise EntryError(error.errno, error.strerror, f"{path}/{item.name}") from error
@@ -151,7 +152,20 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
         raise
     finally:
         os.close(fd)
+    for name in _still_listed(path, vanished):
+        if not tolerant:
+            raise EntryError(errno.ENOENT, os.strerror(errno.ENOENT), f"{path}/{name}")
+        entries.append(Entry(name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, _PLAIN[errno.ENOENT]))
     return entries
+
+
+def _still_listed(path: str, vanished: List[str]) -> List[str]:
+    """Those of these names that a folder still lists: a share that is going away gives names and says of each that it
+    is not there. Raises OSError where the folder itself is gone."""
+    if not vanished:
+        return []
+    names = set(os.listdir(path))
+    return [name for name in vanished if name in names]
 
 
 def opened(path: str) -> Entry:

@@ -168,16 +168,23 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     OSError would be raised otherwise.
     """
     entries = []
+    vanished: List[str] = []
     with os.scandir(_long(path)) as names:
         for item in names:
             try:
                 entries.append(_entry(item.name, item.stat(follow_symlinks=False), item.path))
             except FileNotFoundError:
-                continue
+                vanished.append(item.name)
             except OSError as error:
                 if not tolerant:
                     raise EntryError(error.errno, error.strerror, _plain(item.path)) from error
                 entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
+    still = set(os.listdir(_long(path))) if vanished else set()
+    for name in vanished:  # a share that is going away gives names and says of each that it is not there
+        if name in still and not tolerant:
+            raise EntryError(errno.ENOENT, os.strerror(errno.ENOENT), full_path(path, name))
+        if name in still:
+            entries.append(Entry(name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, _PLAIN[2]))
     return entries
 
 
