@@ -170,4 +170,11 @@ def test_whatever_comes_the_number_stays_in_its_bounds(most: int, begin: int, st
     ],
 )
 def test_the_answer_time_says_how_many_to_begin_with(answer_s: float, most: int, wanted: int) -> None:
-    assert workers_at_first(answer_s, most) == wanted
+    assert workers_at_first(answer_s, most, flushes=False) == wanted
+
+
+@pytest.mark.parametrize(
+    ("answer_s", "most", "wanted"), [(0.0, 8, 4), (0.0, 2, 2), (0.0, 1, 1), (0.001, 8, 8), (1e-4, 8, 5)]
+)
+def test_a_disk_that_is_flushed_begins_with_a_few(answer_s: float, most: int, wanted: int) -> None:
+    assert workers_at_first(answer_s, most, flushes=True) == wanted

@@ -146,8 +146,9 @@ class _Transfer:
             job.source, job.destination, job.log_format, reports, before=job.before, also=job.also
         )
         self._recorder.notes += [*job.target.notes, *job.notes]
-        self._begin = workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads)
-        self._ahead = Lookahead(self._listed, self._made, job.threads if self._begin > 1 else 0)
+        answer_s = max(_answer_s(job.source), _answer_s(job.destination))
+        slow = workers_at_first(answer_s, job.threads, flushes=False) > 1
+        self._ahead = Lookahead(self._listed, self._made, job.threads if slow else 0)
         self._grown: Set[str] = set()  # folders in which new ones were made
         self._list = lister(job.retry, stop, outage)
         self._watch = reports.watch
@@ -188,7 +189,7 @@ class _Transfer:
         self._engine: Engine[Batch, Tuple[int, List[Outcome]]] = Engine(
             self._work,
             job.threads,
-            begin=self._begin,
+            begin=workers_at_first(answer_s, job.threads, flushes=job.target.volume.flush is not fs.Flush.NONE),
             done=lambda: meter.units,
             light=lambda batch: batch.light,
             desk=desk,
