@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -650,3 +651,43 @@ def test_a_suspended_holder_finds_its_lock_taken_when_it_goes_on(state: Path) ->
 def test_holders_words() -> None:
     text = Holder("h", 7, "1", "2024-01-01", "t").words
     assert text == "host h, process 7, since 2024-01-01"
+
+
+# -- after an outage -----------------------------------------------------------------------------------------------
+
+
+def test_it_sees_whether_it_still_lies_in_its_place(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = make(state)
+    mine.acquire()
+    assert mine.seen() is True
+    path = state / "lock.json"
+    text = path.read_text()
+    path.write_text(json.dumps(holder()))
+    assert mine.seen() is False, "another transfer's"
+    path.write_text("{")
+    assert mine.seen() is None, "it is there and cannot be read"
+    path.unlink()
+    assert mine.seen() is False
+    state.rename(state.with_name("elsewhere"))
+    assert mine.seen() is False
+    state.with_name("elsewhere").rename(state)
+    path.write_text(text)
+    assert mine.seen() is True
+
+    def away(path: object) -> None:
+        raise OSError(errno.EHOSTDOWN, "away")
+
+    path.unlink()
+    with monkeypatch.context() as broken:
+        broken.setattr(lock.os, "stat", away)
+        assert mine.seen() is None
+    mine.leave()
+
+
+def test_a_lock_that_is_left_stays_and_beats_no_more(state: Path) -> None:
+    mine = make(state, beat_s=0.01)
+    mine.acquire()
+    mine.leave()
+    assert mine._heart is not None
+    mine._heart.join(5)
+    assert not mine._heart.is_alive() and mine.seen() is True

@@ -26,8 +26,10 @@ from vdt.stop import StopFlag
 Value = TypeVar("Value")
 
 LOOK_EVERY_S = 1.0
-SURE_AFTER_S = 3.0  # another volume must be seen for so long: some servers give a share back folder by folder
-_BLINK_S = 0.3  # a lock that is being replaced is not there for a moment
+SURE_AFTER_S = (
+    3.0  # another volume must be seen for so long: a share may come back folder by folder, and a lock that is
+)
+# being replaced is not there for a moment
 _STOPPED = "Stopped while a share was away; the same command goes on."
 _OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})  # this process is short of something
 
@@ -191,10 +193,6 @@ class Outage:
     def _look(self) -> None:
         strict = self._since is not None
         states: Dict[_Root, _State] = {root: root.state(strict=strict) for root in self._roots.values()}
-        if _State.OTHER in states.values() and strict:
-            if self._pause(_BLINK_S):
-                return
-            states = {root: root.state(strict=True) for root in self._roots.values()}
         for root, state in states.items():
             root.away = state is not _State.HERE
         if not any(root.away for root in states):
