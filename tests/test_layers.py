@@ -23,7 +23,8 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     5: ("engine", "recorder"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
-        *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "outage", "appender"),
+        *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
+        *("outage", "appender"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),

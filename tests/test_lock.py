@@ -17,7 +17,7 @@ import pytest
 from vdt import fs, lock
 from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
-from vdt.lock import Holder, TreeLock
+from vdt.lock import Holder, TreeLock, other_around
 
 
 class Time:
@@ -113,6 +113,83 @@ def test_two_locks_have_two_tokens(state: Path) -> None:
     first, second = make(state), make(state)
     assert first.token != second.token
     assert len(first.token) == 16 and int(first.token, 16) >= 0
+
+
+class Failing:
+    """Stands for a function of `os`: its first calls fail, before or after they are done."""
+
+    def __init__(self, name: str, times: int, *, done: bool = False, code: int = errno.EIO) -> None:
+        self._real, self._left, self._done, self._code = getattr(os, name), times, done, code
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if self._left > 0:
+            self._left -= 1
+            if self._done:
+                self._real(*args, **options)
+            raise OSError(self._code, os.strerror(self._code))
+        return self._real(*args, **options)
+
+
+@pytest.mark.parametrize("call", ["fsync", "unlink", "mkdir"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_lock_that_cannot_be_written_at_first_is_written_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch, call: str, times: int
+) -> None:
+    monkeypatch.setattr(os, call, Failing(call, times))
+    mine = make(state)
+    mine.acquire()
+    assert os.listdir(state) == ["lock.json"] and mine.held()
+    mine.release()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("folder", [".tree.vdt", ".vdt/raw_data"])
+def test_a_lock_that_is_refused_three_times_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setattr(os, "fsync", Failing("fsync", 1 << 30))
+    with pytest.raises(RefusedError, match="cannot be written"):
+        make(tmp_path / folder).acquire()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_is_refused_leaves_what_earlier_runs_need(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.mkdir()
+    (state / "journal").write_bytes(b"x")
+    monkeypatch.setattr(os, "fsync", Failing("fsync", 1 << 30))
+    with pytest.raises(RefusedError):
+        make(state).acquire()
+    assert os.listdir(state) == ["journal"]
+
+
+def test_half_a_lock_is_not_left_where_there_are_no_hard_links(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_hard_links(monkeypatch)
+    real, writes = json.dump, []
+
+    def dump(values: Any, file: Any) -> None:
+        writes.append(file.name)
+        if len(writes) == 2:
+            file.write('{"half"')
+            raise OSError(errno.EIO, "no")
+        real(values, file)
+
+    monkeypatch.setattr(json, "dump", dump)
+    mine = make(state)
+    mine.acquire()
+    assert [os.path.basename(name) for name in writes[1::2]] == ["lock.json"] * 2
+    assert mine.held()
+    mine.release()
+    assert not state.exists()
+
+
+def test_a_lock_that_was_put_in_place_and_said_to_have_failed_is_our_own(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", Failing("link", 1, done=True, code=errno.ETIMEDOUT))
+    mine = make(state)
+    mine.acquire()
+    assert mine.held() and mine.notes == []
+    mine.release()
 
 
 def test_a_lock_that_cannot_be_written_is_refused_and_named(state: Path) -> None:
@@ -651,6 +728,51 @@ def test_a_suspended_holder_finds_its_lock_taken_when_it_goes_on(state: Path) ->
 def test_holders_words() -> None:
     text = Holder("h", 7, "1", "2024-01-01", "t").words
     assert text == "host h, process 7, since 2024-01-01"
+
+
+# -- a lock around a folder ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state_folder", ["run/.raw_data.vdt", "run/raw_data/.vdt", "run/.vdt/raw_data", ".run.vdt", "run/raw_data/.a.vdt"]
+)
+def test_a_transfer_into_a_folder_or_around_it_is_seen_from_within(tmp_path: Path, state_folder: str) -> None:
+    (tmp_path / "run/raw_data/a/b").mkdir(parents=True)
+    place = str(tmp_path / "run/raw_data/a/b")
+    assert not other_around(place, "")
+    holder = make(tmp_path / state_folder)
+    holder.acquire()
+    assert other_around(place, "another token")
+    assert not other_around(place, holder.token), "one's own lock is no other"
+    holder.release()
+    assert not other_around(place, "")
+
+
+def test_a_transfer_into_a_neighbour_is_not_around(tmp_path: Path) -> None:
+    (tmp_path / "run/raw_data/a").mkdir(parents=True)
+    for state_folder in ("run/.output.vdt", "run/.vdt/output", "run/raw_data/.b.vdt"):
+        make(tmp_path / state_folder).acquire()
+    assert not other_around(str(tmp_path / "run/raw_data/a"), "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "around"),
+    [
+        ({"host": host_name(), "process_id": 2147483646}, False),
+        ({"host": "another-machine"}, True),
+    ],
+)
+def test_only_a_holder_that_died_here_is_known_to_be_gone(
+    tmp_path: Path, changes: Dict[str, Any], around: bool
+) -> None:
+    put(tmp_path / ".tree.vdt", **changes)
+    (tmp_path / "tree").mkdir()
+    assert other_around(str(tmp_path / "tree"), "") == around
+
+
+def test_a_lock_that_cannot_be_read_may_be_alive(tmp_path: Path) -> None:
+    put(tmp_path / ".tree.vdt").write_text("{")
+    assert other_around(str(tmp_path / "tree"), "")
 
 
 # -- after an outage -----------------------------------------------------------------------------------------------

@@ -236,6 +236,52 @@ def test_a_refusal_counts_only_when_it_comes_three_times(
     assert listing(tmp_path) == []
 
 
+def late(real: Callable[..., Any]) -> Callable[..., Any]:
+    """The first call is done and then says that it failed."""
+    left = [1]
+
+    def does(*args: Any) -> Any:
+        done = real(*args)
+        if left:
+            left.clear()
+            if isinstance(done, int):
+                os.close(done)
+            raise OSError(errno.ETIMEDOUT, "no answer")
+        return done
+
+    return does
+
+
+@pytest.mark.parametrize("name", ["create", "replace", "unlink"])
+def test_what_was_done_before_it_was_said_to_have_failed_is_seen_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    spoil(monkeypatch, name, late)
+    probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_rename_that_is_said_to_be_done_and_is_not_is_tried_three_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    left = [times]
+    real = fs.Folder.replace
+
+    def lies(folder: fs.Folder, name: str, final: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            real(folder, name, final)
+
+    monkeypatch.setattr(fs.Folder, "replace", lies)
+    if times == 1:
+        probe(str(tmp_path))
+    else:
+        with pytest.raises(RefusedError, match="renamed in: a rename was said to be done and was not"):
+            probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
 def test_a_destination_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="cannot be"):
         probe(str(tmp_path / "missing"))
@@ -301,6 +347,23 @@ def test_times_that_are_refused_are_not_set_file_by_file(
     assert not found.keeps_times
     assert found.time_step_ns == 0, "a time of today is no rounding"
     assert not lowered(Policy(), found).keep_times and Policy().keep_times
+
+
+@pytest.mark.parametrize("call", ["utime", "fchmod"])
+def test_a_time_or_mode_that_is_not_kept_once_is_set_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real, left = getattr(os, call), [1]
+
+    def once(*args: Any, **options: Any) -> None:
+        if left:
+            left.clear()
+        else:
+            real(*args, **options)
+
+    monkeypatch.setattr(os, call, once)
+    found = probe(str(tmp_path))
+    assert not left and found.keeps_times and not any("refused" in note for note in found.notes)
 
 
 def test_times_that_are_kept_leave_the_policy_as_it_is(tmp_path: Path) -> None:
@@ -520,6 +583,14 @@ def test_a_dry_run_asks_the_nearest_folder_that_is_there_and_makes_none(tmp_path
     found = unprobed(str(tmp_path / "not/yet/there"))
     assert found.volume.kind == fs.volume(str(tmp_path)).kind
     assert listing(tmp_path) == []
+
+
+def test_a_file_system_that_does_not_answer_at_first_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = fs.volume(str(tmp_path)).kind
+    monkeypatch.setattr(fs, "volume", failing(fs.volume, 2, errno.EIO))
+    assert unprobed(str(tmp_path)).volume.kind == kind
 
 
 def test_a_dry_run_into_what_cannot_be_reached_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

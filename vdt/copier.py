@@ -15,13 +15,14 @@ from contextlib import closing
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
+from vdt.compare import conflict_words, older_or_shorter
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
-from vdt.steps import SidedError, Step, StoppedReadingError
+from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
-from vdt.verifier import Verifier
+from vdt.verifier import Proof, Verifier
 
 
 class _Staged(NamedTuple):
@@ -75,6 +76,7 @@ class Copier:
         index = 0
         try:
             for part in batch.parts:
+                self._job.watch.at("Opening Folder", fs.full_path(self._job.destination, part.folder))
                 opened = self._open_folders(part)
                 if isinstance(opened, list):
                     outcomes[index : index + len(opened)] = opened
@@ -99,6 +101,7 @@ class Copier:
         finally:
             for handle in handles:
                 handle.close()
+            self._job.watch.idle()
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _open_folders(self, part: Part) -> Union[Tuple[fs.Folder, fs.Folder], List[Outcome]]:
@@ -127,6 +130,7 @@ class Copier:
     def _begin(self, index: int, action: Action, source: fs.Folder, dest: fs.Folder) -> Union[_Staged, Outcome]:
         if self._job.stop or (action.verb is Verb.LINK and self._job.lost_lock()):
             return Outcome(action, Status.STOPPED)
+        self._job.watch.at("Copying File", source, action.source.name, dest)
         if action.verb is Verb.LINK:
             return self._link(action, dest)
         if action.verb is Verb.PROVE:
@@ -161,6 +165,10 @@ class Copier:
                 if fresh:
                     found = fs.fd_stat(fd)
                     before = (found.size_bytes, found.mtime_ns)
+                    conflict = self._conflict(action, before)
+                    if conflict:
+                        failure = Failure("Copying File", source.at(name), TAKEN_CODE, conflict)
+                        return Outcome(action, Status.CONFLICT, failure=failure)
                 step = Step("Creating Destination File", dest, name)
                 begun = self._begin_partial(dest, action, before)
                 digester = begun.digester
@@ -219,6 +227,16 @@ class Copier:
             begun.resumed_bytes,
         )
 
+    def _conflict(self, action: Action, source: Tuple[int, int]) -> str:
+        """Why a source that is no longer as listed must not replace what lies there; "" where it may. What the listing
+        showed was decided by the plan."""
+        if not action.proven_digest or action.dest is None or self._job.replace_proven:
+            return ""
+        proven_bytes = action.dest.size_bytes
+        if not older_or_shorter(*source, (proven_bytes, action.proven_mtime_ns), self._job.policy):
+            return ""
+        return conflict_words(source[0], proven_bytes)
+
     def _begin_partial(self, dest: fs.Folder, action: Action, source: Tuple[int, int]) -> _Begun:
         """Open the partial of a source of this size and time: the one that a journal knows, else a new one.
 
@@ -274,6 +292,8 @@ class Copier:
             self._throw_away(dest, partial, journal)
 
     def _throw_away(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
+        if journal is not None and journal.digests and self._job.lost_lock():
+            return  # it may be in the hands of whoever holds the lock now
         _discard(dest, partial)
         if journal is not None:
             self._journals.drop(journal)
@@ -318,7 +338,7 @@ class Copier:
 
         Raises:
             SidedError: an OSError, with the side that gave it.
-            StoppedReadingError: the run was asked to stop in the middle.
+            StoppedReadingError: the run was asked to stop in the middle, or has lost its lock.
         """
         if self._job.helpers and size - begun.digester.size_bytes >= LEAST_BYTES:
             self._pour_together(fd, begun, size, writing, reading)
@@ -372,17 +392,25 @@ class Copier:
             raise SidedError(writing if error is stream.write_error else reading, error) from error
         finally:
             if journal is not None:
+                if stream.flush_failed:
+                    journal.goes_on(0)  # rule 4: nothing of it counts
                 journal.landed(stream.landed_bytes)
 
     def _passed(self, begun: _Begun, view: memoryview) -> None:
-        """Bytes were read, in order: what is made of them on the way."""
+        """Bytes were read, in order: what is made of them on the way.
+
+        Raises:
+            StoppedReadingError: the lock is lost, as it was asked for behind a whole chunk.
+        """
         if self._hashed or self._job.also:
             begun.digester.update(view)
         else:
             begun.digester.size_bytes += len(view)
-        if begun.journal is not None:
-            begun.journal.passed(view)
         self._job.moved(len(view))
+        if begun.journal is not None and begun.journal.passed(view) and self._job.lost_lock():
+            # this process may have stood still, and whoever took the tree over goes on in this very partial
+            begun.journal.let_go()
+            raise StoppedReadingError
 
     def _create(self, dest: fs.Folder, partial: str, action: Action) -> int:
         try:
@@ -410,6 +438,7 @@ class Copier:
         if not staged:
             return []
         job = self._job
+        job.watch.at("Flushing", staged[0].dest)
         if not job.holds_lock():
             job.stop.set("the lock of this tree was lost to another transfer")
             for item in staged:
@@ -443,6 +472,7 @@ class Copier:
         """Read a flushed partial back, see that its time was kept, and rename it."""
         job, action, dest = self._job, item.action, item.dest
         name = action.source.name
+        job.watch.at("Proving and Renaming File", dest, name)
         step = Step("Copying File", dest, name)
         read_back = False
         try:
@@ -463,7 +493,7 @@ class Copier:
             if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
                 raise StoppedReadingError
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
-            if not proof.is_file(dest.stat(name)):
+            if not _lies_there(dest, name, proof):
                 self._throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
@@ -499,6 +529,14 @@ def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     except UnicodeEncodeError:  # a name with undecodable bytes
         data = text.encode("utf-8", "surrogatepass")
     return f".vdt-{short_digest(data)}.partial"
+
+
+def _lies_there(dest: fs.Folder, name: str, proof: Proof) -> bool:
+    """True when the proven file has its final name. A name that is not there is no error: it is the answer."""
+    try:
+        return proof.is_file(dest.stat(name))
+    except FileNotFoundError:
+        return False
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
+from dataclasses import dataclass, field
+from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple, Union
 
 from vdt import fs
 from vdt.model import Action, Policy, Verify
@@ -33,6 +33,20 @@ class NoCrew:
 
     def shared(self, piece: Callable[[], bool]) -> AbstractContextManager[None]:
         return nullcontext()
+
+
+class Noting(Protocol):
+    """Told what a worker is at, in case the system never answers; a store in a dict, no more."""
+
+    def at(self, words: str, place: Union[str, fs.Folder], name: str = "", to: Optional[fs.Folder] = None) -> None: ...
+    def idle(self) -> None: ...
+
+
+class Unwatched:
+    """A Noting that nobody reads."""
+
+    def at(self, words: str, place: Union[str, fs.Folder], name: str = "", to: Optional[fs.Folder] = None) -> None: ...
+    def idle(self) -> None: ...
 
 
 class Part(NamedTuple):
@@ -80,6 +94,7 @@ class CopyJob:
     holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames, and before each rename
     crew: Crew = NoCrew()  # helps with large files
     helpers: int = 0  # most workers that can be of help
+    watch: Noting = field(default_factory=Unwatched)
 
     def lost_lock(self) -> bool:
         """True when somebody else may work on this tree now; the run is told to stop."""

@@ -20,7 +20,7 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
-from vdt.manifest_file import publish, remove, set_aside
+from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
 from vdt.outage import ALWAYS_THERE, Outage, Presence
 from vdt.progress import Progress, Silent
@@ -31,6 +31,7 @@ from vdt.robocopy.log import LogFormat
 from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import LogSink, NoLog, TreeLog
+from vdt.watch import Watch
 
 STATE_INSIDE = ".vdt"
 SHARE_WAIT_S = 600.0
@@ -64,11 +65,13 @@ def copy_tree(
     say: Callable[[str], None] = lambda line: None,
     each_file: FileSink = no_sink,
     listing: LogSink = NoLog(),
+    watch: Optional[Watch] = None,
 ) -> TreeResult:
     """Copy `request.source` into `request.destination` and prove it.
 
     Args:
         listing: takes the log of a dry run, which writes no log file.
+        watch: told what is going on, for a caller that does not wait for a system that hangs (supervise.py).
 
     Raises:
         RefusedError: the paths overlap, the source is no folder, the destination cannot be written, or another copy
@@ -79,9 +82,12 @@ def copy_tree(
     reports = Reports(
         progress=progress or Silent(),
         each_file=each_file,
+        watch=watch or Watch(),
     )
+    reports.watch.phase("Looking at", request.source)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
+    reports.watch.phase("Looking at", destination)
     for report in (request.log, request.manifest):
         preflight.check_report(report, source)
     preflight.check_apart(source, destination)
@@ -98,6 +104,7 @@ def copy_tree(
         meter=meter or NoLimit(),
         dry_run=request.dry_run,
         log_format=LogFormat(mt=request.threads > 1),
+        state_name=STATE_INSIDE if _left_inside(source, destination) else "",
     )
     started = datetime.now().astimezone()
     with ExitStack() as stack:
@@ -113,12 +120,15 @@ def copy_tree(
         reports.log = _log(request, listing, stack, outage)
         if watched is not None:
             stack.enter_context(fs.stay_awake())
+            reports.watch.phase("Preparing", destination)
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
-                stack.callback(_release, lock, watched)
+                stack.callback(_release, lock, reports.watch, watched)
                 watched.prove_by(lock.seen)
+                if job.state_name and not inside:
+                    preflight.remove_empty([os.path.join(destination, STATE_INSIDE)])
                 real = os.path.realpath(destination)
                 preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
             except RefusedError:
@@ -131,7 +141,7 @@ def copy_tree(
                 policy=preflight.lowered(request.policy, target),
                 token=lock.token,
                 root_created=destination in made,
-                state_name=STATE_INSIDE if inside else "",
+                state_name=STATE_INSIDE if inside else job.state_name,
                 notes=(*lock.notes, *notes),
                 journals=Journals.load(lock.folder),
             )
@@ -145,23 +155,28 @@ def copy_tree(
             reports.manifest = lines
             stack.callback(lines.close)
         reports.progress.begin(os.path.basename(destination) or destination, None)
-        holds_lock = lock.held if not request.dry_run else lambda: True
-        result = transfer_tree(job, reports, stop, holds_lock=holds_lock, outage=outage)
+        asked_for = [request.manifest] if request.manifest else []
+        former = Former([(fs.absolute(path), _kept_as(path, started)) for path in asked_for])
+        held = lock.held if not request.dry_run else lambda: True
+        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(held), outage=outage)
+        reports.watch.so_far = lambda: result
         if watched is not None and watched.destination_lost:
             return result  # nothing is written beside it either: another volume may stand there
-        if not request.dry_run and not lock.held():  # what is said of this tree from now on is said by whoever holds it
+        if not held():  # what is said of this tree from now on is said by whoever holds it
             result = replace(result, reached_end=False, stopped=LOST_LOCK)
         elif request.manifest and not request.dry_run:
-            path, unlisted = fs.absolute(request.manifest), result
+            reports.watch.phase("Writing", request.manifest)
+            unlisted = result
             try:
-                result = outage.again(lambda: _write_manifest(unlisted, lines, path, started))
+                result = outage.again(lambda: _write_manifest(unlisted, lines, request.manifest, former, started))
             except AwayError as error:
                 result = replace(result, fatal=str(error))
+        reports.watch.so_far = lambda: result
     return result
 
 
 def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
-    """Take the lock beside the destination, or inside it where that cannot be; (lock, True when inside)."""
+    """Take the lock beside the destination, or inside it where that is refused for good; (lock, True when inside)."""
     parent, name = os.path.split(os.path.realpath(destination).rstrip("/\\") or destination)
     beside = os.path.join(parent, f".{name}.vdt")
     inside = os.path.join(destination, STATE_INSIDE)
@@ -182,16 +197,35 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
             lock.acquire()
             return lock, is_inside
         except RefusedError as error:
-            if error.__cause__ is None:  # held by somebody, not unwritable
+            if not _for_good(error.__cause__):
                 raise
             last = error
     assert last is not None
     raise last
 
 
-def _release(lock: TreeLock, outage: Outage) -> None:
-    """Give the lock back, unless the destination was given up: another volume may stand there."""
-    (lock.leave if outage.destination_lost else lock.release)()
+def _release(lock: TreeLock, watch: Watch, outage: Outage) -> None:
+    """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process; and unless
+    the destination was given up: another volume may stand there."""
+    if not watch.abandoned:
+        watch.phase("Giving back", lock.folder)
+        (lock.leave if outage.destination_lost else lock.release)()
+
+
+def _for_good(cause: Optional[BaseException]) -> bool:
+    """True where the system refuses the place itself; not for a lock that is held, nor for a disk that fails."""
+    return isinstance(cause, OSError) and (isinstance(cause, PermissionError) or fs.heal(cause) is fs.Heal.NEVER)
+
+
+def _left_inside(source: str, destination: str) -> bool:
+    """True where an empty state folder lies inside the destination: of a run whose lock could not lie beside it, or
+    not be written. One that the source has too is data."""
+    try:
+        return not os.listdir(os.path.join(destination, STATE_INSIDE)) and not os.path.lexists(
+            os.path.join(source, STATE_INSIDE)
+        )
+    except OSError:
+        return False
 
 
 def _log(request: CopyRequest, listing: LogSink, stack: ExitStack, outage: Presence) -> LogSink:
@@ -204,14 +238,21 @@ def _log(request: CopyRequest, listing: LogSink, stack: ExitStack, outage: Prese
     return log
 
 
-def _write_manifest(result: TreeResult, lines: SortedLines, path: str, started: datetime) -> TreeResult:
-    root, ending = os.path.splitext(path)
-    keep_as, incomplete = f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}", f"{root}.incomplete{ending}"
+def _kept_as(manifest: str, started: datetime) -> str:
+    root, ending = os.path.splitext(fs.absolute(manifest))
+    return f"{root}.{started.strftime('%Y%m%dT%H%M%S')}{ending}"
+
+
+def _write_manifest(
+    result: TreeResult, lines: SortedLines, manifest: str, former: Former, started: datetime
+) -> TreeResult:
+    path, keep_as = fs.absolute(manifest), _kept_as(manifest, started)
+    incomplete = "{}.incomplete{}".format(*os.path.splitext(path))
     if result.proven:
-        sha256 = publish(lines, path, keep_as=keep_as)
+        sha256 = publish(lines, path, keep_as=keep_as, aside=former.kept(path))
         remove(incomplete)
     else:
-        if not result.reached_end and not result.files.copied and os.path.exists(path):
+        if not result.reached_end and not former.changed and os.path.exists(path):
             return result  # nothing was changed: what the former manifest says still stands
         set_aside(path, keep_as)
         path = incomplete

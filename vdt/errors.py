@@ -8,6 +8,7 @@ VdtError                     something a person can act on: one or two plain sen
 +-- LostOutputError          the log, manifest or evidence could not be written      exit 16
 +-- AwayError                a share went away and did not come back in time         exit 16
 +-- StoppedError             somebody asked for the end (Ctrl-C, SIGTERM)            exit 8
+    +-- AbandonedError       and what was at work did not come back from the system  exit 8
 
 A failure of one file is no exception here: it is an Outcome (see model.py).
 """
@@ -62,3 +63,7 @@ class StoppedError(VdtError):
     """The run was asked to stop before it reached its end; what was copied stays and is not copied again."""
 
     exit_code = 8
+
+
+class AbandonedError(StoppedError):
+    """Work that hangs in the system is not waited for any more; nothing is known of it but what it reported before."""

@@ -53,9 +53,15 @@ class Journal:
             del self.digests[good:]
             self._written = min(self._written, 0)  # the file names chunks that are gone: written anew
 
-    def passed(self, view: memoryview) -> None:
-        """Bytes are on their way to the system, in order."""
-        self._passed += self._hasher.update(view)
+    def passed(self, view: memoryview) -> bool:
+        """Bytes are on their way to the system, in order. True where they complete a chunk."""
+        whole = self._hasher.update(view)
+        self._passed += whole
+        return bool(whole)
+
+    def let_go(self) -> None:
+        """Somebody else may write this journal now: nothing more is recorded in it."""
+        self._written, self._passed = -1, []
 
     def landed(self, size_bytes: int) -> None:
         """The partial holds its first `size_bytes` bytes without a gap; each chunk that is whole is put on record."""

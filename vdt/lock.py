@@ -29,6 +29,7 @@ LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any
 _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
 _BEING_ASKED_S = 1.0  # and so long while another worker fetches the next one
 _BLINK_S = 0.2  # some servers replace a file by removing it first
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -99,15 +100,21 @@ class TreeLock:
             LockedError: somebody else holds it, or may and the wait was cut short.
             RefusedError: the lock cannot be written.
         """
-        try:
-            fs.make_folder(self.folder)
-            self._home = fs.real_id(os.path.dirname(self.folder))
-            while not self._create():
-                self._take_over()
-        except OSError as error:
-            raise RefusedError(
-                f"The lock {self._path} cannot be written: {fs.explain(error)[1]}. Check the permissions of the folder."
-            ) from error
+        for attempt in range(1, _TRIES + 1):
+            try:
+                fs.make_folder(self.folder)
+                self._home = fs.real_id(os.path.dirname(self.folder))
+                while not self._create():
+                    self._take_over()
+                break
+            except OSError as error:
+                if attempt < _TRIES and fs.heal(error) is fs.Heal.MAYBE:
+                    continue
+                self._undo()
+                raise RefusedError(
+                    f"The lock {self._path} cannot be written: {fs.explain(error)[1]}. "
+                    "Check the permissions of the folder."
+                ) from error
         self._beaten_at = self._clock()
         self._heart = threading.Thread(target=self._beat, name="vdt-lock", daemon=True)
         self._heart.start()
@@ -124,24 +131,44 @@ class TreeLock:
         """Give a lock file that lies beside its name, unless that is taken."""
         try:
             os.link(beside, self._path)
+            return True
         except FileExistsError:
-            there = self._read()  # NFS repeats a call whose answer was lost, and then finds its own link
-            return there is not None and there.token == holder.token
+            pass
         except OSError:  # no hard links here: an exclusive create is the next best
             try:
-                with open(self._path, "x", encoding="utf-8") as file:
-                    json.dump(asdict(holder), file)
+                file = open(self._path, "x", encoding="utf-8")
             except FileExistsError:
-                return False
-        return True
+                pass
+            else:
+                try:
+                    with file:
+                        json.dump(asdict(holder), file)
+                except OSError:
+                    _forget(self._path)  # half a lock, that nobody could tell from a live one
+                    raise
+                return True
+        there = self._read()  # a share repeats a call whose answer was lost, and then finds what that call made
+        return there is not None and there.token == holder.token
 
     def _write_beside(self, holder: Holder) -> str:
         path = f"{self._path}.{self.token}"
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(asdict(holder), file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(asdict(holder), file)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            _forget(path)
+            raise
         return path
+
+    def _undo(self) -> None:
+        """Take back what a refused `acquire` made; never raises."""
+        _forget(f"{self._path}.{self.token}")
+        found = self._read()
+        if found is not None and found.token == self.token:
+            _forget(self._path)
+        self._remove_folder()
 
     def _take_over(self) -> None:
         """Return when the lock that stands in the way was removed; raise LockedError when it is alive."""
@@ -184,21 +211,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        try:
-            with open(path or self._path, encoding="utf-8") as file:
-                values = json.load(file)
-            holder = Holder(
-                str(values["host"]),
-                int(values["process_id"]),
-                str(values["process_started"]),
-                str(values["since"]),
-                str(values["token"]),
-                int(values["counter"]),
-                str(values.get("machine", "")),
-            )
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return None
-        return holder if 0 < holder.process_id < 1 << 32 else None
+        return _holder(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -315,12 +328,67 @@ class TreeLock:
                     os.unlink(os.path.join(self.folder, name))
         except OSError:
             pass
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        """The state folder, and the one around it where that is ours, as far as they are empty."""
         parent = os.path.dirname(self.folder)
         for folder in (self.folder, parent) if os.path.basename(parent) == ".vdt" else (self.folder,):
             try:
                 os.rmdir(folder)
             except OSError:
                 return
+
+
+def other_around(place: str, token: str) -> bool:
+    """True where a transfer other than the one of `token` may be at work on a folder: into it, into one around it.
+
+    Only a holder that died on this machine is known to be gone; of all others the lock counts as it lies there.
+    """
+    current = os.path.realpath(place)
+    while True:
+        parent, name = os.path.split(current)
+        beside = [os.path.join(parent, f".{name}.vdt"), os.path.join(parent, ".vdt", name)] if name else []
+        for folder in (os.path.join(current, ".vdt"), *beside):
+            path = os.path.join(folder, LOCK_NAME)
+            if os.path.lexists(path):
+                seen = _holder(path)
+                if seen is None or (seen.token != token and not _died_here(seen)):
+                    return True
+        if not name:
+            return False
+        current = parent
+
+
+def _died_here(seen: Holder) -> bool:
+    return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
+
+
+def _holder(path: str) -> Optional[Holder]:
+    """What a lock file says; None where it is not there or makes no sense."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+        holder = Holder(
+            str(values["host"]),
+            int(values["process_id"]),
+            str(values["process_started"]),
+            str(values["since"]),
+            str(values["token"]),
+            int(values["counter"]),
+            str(values.get("machine", "")),
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return holder if 0 < holder.process_id < 1 << 32 else None
+
+
+def _forget(path: str) -> None:
+    """Remove a file of ours; one that cannot be removed stays."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _lives(seen: Holder) -> bool:

@@ -1,21 +1,65 @@
-"""Puts manifests on disk: written beside, flushed, then renamed; a former one whose digests changed is kept."""
+"""Puts manifests on disk: written beside, flushed, then renamed; a former one whose digests changed is kept.
+
+A manifest never lies beside a tree that is being changed: the first change sets it aside (`Former`), so that not even
+a killed process leaves one that is no longer true.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import Optional
+import threading
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from vdt import fs
 from vdt.errors import LostOutputError
 from vdt.manifest import SortedLines, encoded, first_change, render
 
 
-def publish(lines: SortedLines, path: str, *, keep_as: str = "") -> str:
+class Former:
+    """The manifests that an earlier run left, until this run changes the tree.
+
+    Args:
+        manifests: (path, name under which it is kept) of each.
+    """
+
+    def __init__(self, manifests: Sequence[Tuple[str, str]]) -> None:
+        self._manifests = manifests
+        self._kept: Dict[str, str] = {}
+        self._lock = threading.Lock()
+        self.changed = False  # the tree is not, or may not be, what they say
+
+    def allows(self, holds_lock: Callable[[], bool]) -> bool:
+        """Asked before each batch of renames. Where the lock is still held the tree may change, and the manifests are
+        set aside before the first change. Safe in threads.
+
+        Raises:
+            LostOutputError: one cannot be renamed; nothing may be changed then.
+        """
+        if not holds_lock():
+            return False
+        if not self.changed:
+            self._set_aside()
+        return True
+
+    def _set_aside(self) -> None:
+        with self._lock:
+            if not self.changed:  # by another worker meanwhile
+                for path, keep_as in self._manifests:
+                    self._kept[path] = set_aside(path, keep_as)
+                self.changed = True
+
+    def kept(self, path: str) -> str:
+        """Where the former manifest `path` lies now, "" where it was not set aside."""
+        return self._kept.get(path, "")
+
+
+def publish(lines: SortedLines, path: str, *, keep_as: str = "", aside: str = "") -> str:
     """Write the sorted lines to `path` atomically and return the SHA-256 of what was written, in hex.
 
     A manifest that is there already stays under `keep_as` (where that is given) when it lists a digest that is now
-    another one, or a file that is listed no more.
+    another one, or a file that is listed no more. One that was set aside before (`aside`) stays for the same reasons
+    and is else removed, as the new one says all that it said.
 
     Raises:
         LostOutputError: it could not be written; a former manifest is untouched.
@@ -37,6 +81,8 @@ def publish(lines: SortedLines, path: str, *, keep_as: str = "") -> str:
             if kept:
                 os.rename(kept, path)
             raise
+        if aside and former_change(aside, lines) is None:
+            os.unlink(aside)
     except (OSError, LostOutputError) as error:
         try:
             os.unlink(beside)
@@ -81,10 +127,11 @@ def set_aside(path: str, keep_as: str) -> str:
 
 
 def remove(path: str) -> None:
-    """Remove a manifest that another one replaces; one that is not there is fine."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise LostOutputError(f"The manifest {path} could not be removed: {fs.explain(error)[1]}.") from error
+    """Remove a manifest that another one replaces, and what a killed process left of it; nothing there is fine."""
+    for name in (path, path + ".new"):
+        try:
+            os.unlink(name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise LostOutputError(f"The manifest {name} could not be removed: {fs.explain(error)[1]}.") from error

@@ -22,6 +22,7 @@ _PROBE_TIME_NS = 1_699_999_999_999_999_999  # an odd second and all nines: whate
 _EXACT_NS = 100  # NTFS and SMB keep times in steps of 100 ns: not worth a word
 _NOT_KEPT_NS = 86_400 * 10**9  # no file system rounds so far (FAT: 2 s, and an hour of summer time)
 _MODE = 0o644
+_ANOTHER = "it keeps another one"
 _OTHER_BYTES = "a read past this client's cache gave other bytes"
 _LOOK_INTO = 256  # folders of a source that are searched for a file to try
 Value = TypeVar("Value")
@@ -145,7 +146,7 @@ class _Probe:
                 raise self._other_bytes()
             self._try_cold()
             fold_case = self._folds_case()
-            _thrice("renamed in", path, lambda: folder.replace(large, small))
+            _thrice("renamed in", path, self._rename)
         except BaseException:
             for left in (large, small):
                 _refusal(lambda left=left: folder.unlink(left))  # type: ignore[misc]  # what failed first is what counts
@@ -169,8 +170,8 @@ class _Probe:
         folder = self._folder
         if name in self._made:
             folder.unlink(name)
+        self._made.add(name)  # before it is: a share may make it and say that it failed
         fd = folder.create(name, _MODE)
-        self._made.add(name)
         try:
             fs.write_all(fd, self._data if name == self._large else self._data[:_SMALL_BYTES])
         except OSError:
@@ -179,24 +180,35 @@ class _Probe:
         folder.seal(fd, name, mtime_ns=mtime_ns, mode=mode, created_mode=_MODE, owner=None, flush=flush)
         return folder.stat(name)
 
+    def _rename(self) -> None:
+        """The large file over the small one. What lies there then counts, not what the call said."""
+        try:
+            self._folder.replace(self._large, self._small)
+        except FileNotFoundError:
+            pass  # an earlier try was done, though it was said to have failed
+        if self._folder.stat(self._small).size_bytes != _PROBE_BYTES:
+            raise OSError("a rename was said to be done and was not")
+
+    def _stamp(self) -> None:
+        apart = abs(self._put(self._small, mtime_ns=_PROBE_TIME_NS).mtime_ns - _PROBE_TIME_NS)
+        if apart >= _NOT_KEPT_NS:
+            raise OSError(_ANOTHER)
+        self._step_ns = apart
+
     def _try_times(self) -> None:
-        kept: List[fs.Stat] = []
-        why = _refusal(lambda: kept.append(self._put(self._small, mtime_ns=_PROBE_TIME_NS)))
-        if kept:
-            self._step_ns = abs(kept[0].mtime_ns - _PROBE_TIME_NS)
-            if self._step_ns < _NOT_KEPT_NS:
-                if self._step_ns > _EXACT_NS:
-                    self._note(f"the share keeps times only to about {self._step_ns / 1e9:g} s.")
-                return
-            why = "it keeps another one"
-        self._step_ns, self._keeps_times = 0, False
-        self._note(f"setting a file's time was refused ({why}); copies get the time of their writing.")
+        why = _refusal(self._stamp)
+        if why:
+            self._keeps_times = False
+            self._note(f"setting a file's time was refused ({why}); copies get the time of their writing.")
+        elif self._step_ns > _EXACT_NS:
+            self._note(f"the share keeps times only to about {self._step_ns / 1e9:g} s; closer ones count as equal.")
+
+    def _restrict(self) -> None:
+        if (self._put(self._small, mode=fs.PROBE_MODE).mode ^ fs.PROBE_MODE) & fs.PROBE_MODE_BITS:
+            raise OSError(_ANOTHER)
 
     def _try_mode(self) -> None:
-        kept: List[fs.Stat] = []
-        why = _refusal(lambda: kept.append(self._put(self._small, mode=fs.PROBE_MODE)))
-        if kept and (kept[0].mode ^ fs.PROBE_MODE) & fs.PROBE_MODE_BITS:
-            why = "it keeps another one"
+        why = _refusal(self._restrict)
         if why:
             self._note(f"setting a file's {fs.MODE_WORD} was refused ({why}); copies get the share's own.")
 
@@ -331,10 +343,7 @@ def unprobed(path: str) -> Destination:
         if parent == current:
             break
         current = parent
-    try:
-        return Destination(fs.volume(current), False, 0)
-    except OSError as error:
-        raise RefusedError(f"The destination {path} cannot be reached: {fs.explain(error)[1]}.") from error
+    return Destination(_thrice("reached", path, lambda: fs.volume(current)), False, 0)
 
 
 def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:

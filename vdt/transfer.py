@@ -22,6 +22,7 @@ from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
 from vdt.journal import Journals
+from vdt.lock import other_around
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
 from vdt.outage import ALWAYS_THERE, Presence
@@ -55,12 +56,13 @@ class _Counting:
     Counted without a lock: a lost addition now and then does not matter to whoever tunes by it.
     """
 
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+    def __init__(self, meter: Meter, alive: Callable[[], None]) -> None:
+        self._meter, self._alive = meter, alive
         self.units = 0.0
 
     def take(self, count: int) -> None:
         self.units += 1 + count / 262144
+        self._alive()
         self._meter.take(count)
 
 
@@ -130,6 +132,7 @@ def transfer_tree(
     Raises:
         LostOutputError: a report could not be written; what was copied stays.
     """
+    reports.watch.phase("Looking at", job.source)
     return _Transfer(job, reports, stop, holds_lock, outage).run()
 
 
@@ -144,8 +147,10 @@ class _Transfer:
         )
         self._recorder.notes += [*job.target.notes, *job.notes]
         self._begin = workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads)
-        self._ahead = Lookahead(lister(job.retry, stop, outage), self._make, job.threads if self._begin > 1 else 0)
+        self._ahead = Lookahead(self._listed, self._made, job.threads if self._begin > 1 else 0)
         self._grown: Set[str] = set()  # folders in which new ones were made
+        self._list = lister(job.retry, stop, outage)
+        self._watch = reports.watch
         self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
         self._number = 0
         self._put_back: List[Action] = []  # their attempts fell into an outage and count for nothing
@@ -156,7 +161,7 @@ class _Transfer:
         self._unmade: Dict[str, OSError] = {}  # folders that could not be made, and so those below them
         self._pending = 0
         self._walked = False
-        meter = _Counting(job.meter)
+        meter = _Counting(job.meter, reports.watch.alive)
         desk: Desk[Batch] = Desk()
         copy_job = CopyJob(
             source=job.source,
@@ -177,6 +182,7 @@ class _Transfer:
             holds_lock=self._holds_lock,
             crew=desk,
             helpers=job.threads - 1,
+            watch=reports.watch,
         )
         self._copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, Tuple[int, List[Outcome]]] = Engine(
@@ -188,14 +194,16 @@ class _Transfer:
             desk=desk,
             stop=stop,
         )
+        self._started = datetime.now().astimezone()
+        self._began_s = time.monotonic()
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
     def run(self) -> TreeResult:
-        job, recorder = self._job, self._recorder
-        started = datetime.now().astimezone()
-        began = time.monotonic()
-        self._write_header(started)
+        job, recorder, began = self._job, self._recorder, self._began_s
+        self._watch.so_far = self.so_far
+        self._watch.phase("Copying", job.destination)
+        self._write_header(self._started)
         results = self._engine.run(self._tasks())
         try:
             for mark, outcomes in results:
@@ -212,19 +220,24 @@ class _Transfer:
         finally:
             results.close()
         copied_s = time.monotonic() - began
+        if self._engine.abandoned:
+            self._watch.abandoned = True
+            recorder.notes += self._watch.hanging()
         for action in [action for _, _, action in self._waiting] + self._second_look:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
         if not job.dry_run and not self._outage.lost:
+            self._watch.phase("Finishing", job.destination)
             try:
                 if self._walked and not self._stop and not recorder.tally.dirs.failed:
                     self._drop_untouched_partials()
-                self._finish_folders()
-                self._flush_destination()
+                if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
+                    self._finish_folders()
+                    self._flush_destination()
             except (AwayError, StoppedError) as error:
                 self._stop.set(str(error))
         self._ahead.close()
         self._outage.forgive(recorder.flush)
-        result = self._result(started, copied_s)
+        result = self._result(copied_s)
         if not job.log_format.no_summary:
             text = summary(
                 result.dirs,
@@ -240,13 +253,17 @@ class _Transfer:
             self._outage.forgive(lambda: self._log.write(text))
         return result
 
-    def _result(self, started: datetime, copied_s: float) -> TreeResult:
+    def so_far(self) -> TreeResult:
+        """The tally at this moment; asked by another thread where this one hangs."""
+        return self._result(time.monotonic() - self._began_s)
+
+    def _result(self, copied_s: float) -> TreeResult:
         recorder, tally = self._recorder, self._recorder.tally
         reached_end = self._walked and not self._stop
         return TreeResult(
             source=self._job.source,
             destination=self._job.destination,
-            started=started,
+            started=self._started,
             ended=datetime.now().astimezone(),
             dirs=tally.dirs.row(),
             files=tally.files.row(),
@@ -370,6 +387,7 @@ class _Transfer:
             and job.verify.rank >= Verify.COLD.rank
             and job.target.volume.cold_reads,
             fold_case=job.target.fold_case,
+            time_step_ns=job.target.time_step_ns,
         )
 
     def _sent(self, batch: Batch) -> Batch:
@@ -386,6 +404,14 @@ class _Transfer:
             yield from map(self._sent, batcher.rest())
         while self._waiting and self._waiting[0][0] <= now and not self._stop:
             yield self._sent(_alone(heapq.heappop(self._waiting)[2]))
+
+    def _listed(self, path: str) -> List[Entry]:
+        with self._watch.doing("Listing", path):
+            return self._list(path)
+
+    def _made(self, place: str) -> Optional[OSError]:
+        with self._watch.doing("Creating Destination Directory", place):
+            return self._make(place)
 
     # -- one folder ------------------------------------------------------------------------------------------------
 
@@ -449,6 +475,8 @@ class _Transfer:
         if plan.stale_partials and len(self._job.journals):
             known = self._job.journals.knows
             plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
+        if plan.stale_partials and other_around(place, self._job.token):
+            plan.stale_partials = []  # one transfer may work inside the destination of another one
         if not plan.stale_partials and not plan.retouch:
             return
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from contextlib import ExitStack
-from typing import IO, Any, Callable, Dict, List, Optional
+from dataclasses import replace
+from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
 from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.cli.terminal import Parser, say_on, seconds, stop_on_signals, verify_level, whole_number
+from vdt.cli.terminal import Parser, Printer, say_on, seconds, stop_on_signals, verify_level, whole_number
 from vdt.copytree import SHARE_WAIT_S, CopyRequest, copy_tree
-from vdt.errors import LostOutputError, UsageError, VdtError
+from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.jsonfile import write_json
 from vdt.model import Evidence, Existing, Links, Policy, TreeResult, Verify
 from vdt.preflight import check_report
@@ -22,8 +24,10 @@ from vdt.recorder import FileSink, no_sink
 from vdt.report import tree_object, verdict_words
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
+from vdt.supervise import supervised
 from vdt.treelog import Listing, NoLog
 from vdt.version import __version__
+from vdt.watch import Watch
 
 _EPILOG = """\
 examples:
@@ -115,49 +119,98 @@ def parser() -> Parser:
 
 
 def command(arguments: List[str]) -> int:
-    """Parse, copy, report. Raises VdtError before anything was reported."""
+    """Parse, copy, report. Raises VdtError before anything was reported.
+
+    The copy runs in a thread of its own: where the system does not answer after a Ctrl-C, what is known so far is
+    reported and the copy is left where it hangs.
+    """
     options = parser().parse(arguments)
     request = _request(options)
-    for report in (options.json, options.jsonl):
-        check_report("" if report == "-" else report or "", request.source)
-    stop = StopFlag()
+    bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
+    stop, watch = StopFlag(), Watch()
+    out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
     progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
-    say = say_on(sys.stderr if options.quiet or options.json == "-" else sys.stdout)
     stop_on_signals(stop, progress.say)
-    bucket = TokenBucket(parse_bwlimit(options.bwlimit), wait=stop.wait) if options.bwlimit else None
-    error: Optional[VdtError] = None
-    result: Optional[TreeResult] = None
-    with ExitStack() as stack:
-        stack.callback(progress.end)
-        sink = _line_sink(options.jsonl, stack)
-        try:
-            result = copy_tree(
+
+    def check() -> None:
+        for report in (options.json, options.jsonl):
+            check_report("" if report == "-" else report or "", request.source)
+
+    def work() -> TreeResult:
+        with ExitStack() as stack:
+            return copy_tree(
                 request,
                 stop=stop,
                 progress=progress,
-                meter=bucket,
+                meter=TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else None,
                 say=progress.say,
-                each_file=sink,
-                listing=NoLog() if options.quiet else Listing(say),
+                each_file=_line_sink(options.jsonl, stack),
+                listing=NoLog() if options.quiet else Listing(say_on(out)),
+                watch=watch,
             )
-        except VdtError as refused:
-            error = refused
-    code = result.exit_code if result is not None else 16
-    if error is not None:
-        code = error.exit_code
+
+    error: Optional[VdtError] = None
+    result: Optional[TreeResult] = None
+    try:
+        supervised(check, stop)
+    except BaseException:  # a report that may lie in the source is not written
+        progress.end()
+        raise
+    try:
+        result = supervised(work, stop)
+    except AbandonedError as gone:
+        result, error = _abandoned(watch, stop, gone)
+    except VdtError as refused:
+        error = refused
+    finally:
+        progress.end()
+    return _report(options, arguments, result, error, out, stop)
+
+
+def _abandoned(watch: Watch, stop: StopFlag, gone: AbandonedError) -> Tuple[Optional[TreeResult], Optional[VdtError]]:
+    """What is known of a copy that hangs, with the names of what does not answer."""
+    watch.abandoned = True
+    hanging = watch.hanging()
+    result = watch.so_far()
+    if result is None:
+        return None, AbandonedError(" ".join([str(gone), *hanging]))
+    stopped = result.stopped or stop.reason
+    return replace(result, reached_end=False, stopped=stopped, notes=(*result.notes, *hanging)), None
+
+
+def _report(
+    options: argparse.Namespace,
+    arguments: List[str],
+    result: Optional[TreeResult],
+    error: Optional[VdtError],
+    out: IO[str],
+    stop: StopFlag,
+) -> int:
+    """JSON, then the summary for the person; returns the exit code. Raises the error of a copy that did not begin."""
+    code = error.exit_code if error is not None else 16
+    if result is not None:
+        code = result.exit_code
     if options.exit == "plain" and code < 16:
         code = 8 if code & 12 else 0
     if options.json:
-        write_json(options.json, _object(options, arguments, result, error, code), sys.stdout)
+        value = _object(options, arguments, result, error, code)
+        try:
+            supervised(lambda: write_json(options.json, value, sys.stdout), stop)
+        except AbandonedError as gone:
+            raise LostOutputError(f"The JSON report {options.json} could not be written in time: {gone}") from gone
     if error is not None:
         raise error
     assert result is not None
-    if not options.quiet:
-        for line in _summary(result, dry_run=request.dry_run):
-            say(line)
-    else:
-        for problem in (*result.failed, *result.unstable, *result.conflict):
-            say(f"{printable(problem.path)}: {printable(problem.reason)}")
+    lines = (
+        [f"{printable(p.path)}: {printable(p.reason)}" for p in (*result.failed, *result.unstable, *result.conflict)]
+        if options.quiet
+        else _summary(result, dry_run=options.dry_run)
+    )
+    printer = Printer(out)
+    for line in lines:
+        printer(line)
+    # who reads standard output may take their time; what stands on standard error is not waited for
+    printer.close(math.inf if out is sys.stdout else 5.0, stop)
     return code
 
 
@@ -232,7 +285,7 @@ def _object(
             "destination": options.destination,
             "complete": False,
             "exit_code": code,
-            "verdict": "fatal",
+            "verdict": "fatal" if code == 16 else "stopped",
             "error": str(error),
         }
     return {**head, **tree_object(result), "exit_code": code}

@@ -8,7 +8,8 @@ import queue
 import signal
 import sys
 import threading
-from typing import IO, Any, Callable, Dict, List, NoReturn, Optional, Sequence
+import time
+from typing import IO, Any, Callable, Collection, Dict, List, NoReturn, Optional, Sequence
 
 from vdt import fs
 from vdt.errors import UsageError, VdtError
@@ -17,6 +18,9 @@ from vdt.printable import printable
 from vdt.stop import StopFlag
 
 FATAL = 16
+_SLICE_S = 0.1  # no handler of signals runs on Windows while the main thread waits for a lock
+_CONSOLE_S = 3.0  # a console or pipe that takes no text is not waited for longer
+_AFTER_STOP_S = 2.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,10 +119,11 @@ class Printer:
     def __call__(self, line: str) -> None:
         self._lines.put(line)
 
-    def close(self, within_s: float = 5.0) -> None:
-        """Print what waits; a console that is held (a click into a Windows console) is not waited for longer."""
+    def close(self, within_s: float = 5.0, stop: Optional[StopFlag] = None) -> None:
+        """Print what waits; a console that is held (a click into a Windows console) is not waited for longer, nor for
+        more than two seconds of a stop."""
         self._lines.put(None)
-        self._thread.join(timeout=within_s)
+        _join(self._thread, within_s, stop)
 
     def _print(self) -> None:
         while True:
@@ -126,6 +131,23 @@ class Printer:
             if line is None:
                 return
             self._say(line)
+
+
+def _join(thread: threading.Thread, within_s: float, stop: Optional[StopFlag] = None) -> None:
+    """Wait for a thread in slices."""
+    deadline_s = time.monotonic() + within_s
+    asked = False
+    while thread.is_alive() and time.monotonic() < deadline_s:
+        if stop and not asked:
+            asked, deadline_s = True, min(deadline_s, time.monotonic() + _AFTER_STOP_S)
+        thread.join(_SLICE_S)
+
+
+def _within(act: Callable[[], object], seconds: float = _CONSOLE_S) -> None:
+    """Do something to a stream that may be held; for so long and no longer."""
+    thread = threading.Thread(target=act, name="vdt-say", daemon=True)
+    thread.start()
+    _join(thread, seconds)
 
 
 def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
@@ -150,18 +172,39 @@ def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]]
     """Run a command; whatever happens ends in a plain sentence and an exit code, never in a traceback."""
     _lost_output.clear()
     _fill_closed_descriptors()
-    say = say_on(sys.stderr)
+    before = threading.enumerate()
+
+    def say(line: str) -> None:
+        _within(lambda: say_on(sys.stderr)(line))
+
     fs.allow_many_files()
     code = _guarded(main, list(sys.argv[1:] if arguments is None else arguments), say, debug=debug)
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        _lost_output.append(str(error))
+    if _left_behind(before):
+        _end_at_once(code)
+    _flush_stdout()
     if _lost_output:
         _forget_stdout()
         say(f"What was to be printed is lost: {_lost_output[0]}.")
         return FATAL
     return code
+
+
+def _left_behind(before: Collection[threading.Thread]) -> List[str]:
+    """Names of our threads that this command began and that hang in the system or at a console."""
+    return [t.name for t in threading.enumerate() if t not in before and t.name.startswith("vdt")]
+
+
+def _end_at_once(code: int) -> None:
+    """End the process without the interpreter's own end, which would wait for threads that hang."""
+    _within(_flush_stdout, 1.0)
+    fs.terminate_now(FATAL if _lost_output else code)
+
+
+def _flush_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _lost_output.append(str(error))
 
 
 def _fill_closed_descriptors() -> None:

@@ -274,11 +274,14 @@ def _on_device(path: str, mounts: Dict[str, str]) -> str:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine."""
+    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
+    is an error that may heal."""
     try:
         os.mkdir(path)
     except (FileExistsError, FileNotFoundError):  # it is there already, or its parent is not
         os.makedirs(path, exist_ok=True)
+    if not os.path.isdir(path):  # the answer to mkdir holds it: where the share does not lie this asks nobody
+        raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
 def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:

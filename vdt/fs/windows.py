@@ -269,8 +269,11 @@ def inside(path: str, ancestor: str) -> bool:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine."""
+    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
+    is an error that may heal."""
     os.makedirs(_long(path), exist_ok=True)
+    if not os.path.isdir(_long(path)):
+        raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
 def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
@@ -557,7 +560,11 @@ class Handles:
         handle = _kernel32.ReOpenFile(msvcrt.get_osfhandle(self._first), self._access, _SHARE_ALL, self._flags)
         if handle in (_INVALID_HANDLE, None):
             return self._first
-        fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        try:
+            fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        except OSError:  # the C library has no descriptor left
+            _kernel32.CloseHandle(handle)
+            return self._first
         self._all.append(fd)
         return fd
 

@@ -3,7 +3,9 @@
     configuration -> sources there? -> every destination prepared -> every tree counted -> room? ->
     each tree copied, looked at once more, its proof written -> verdict -> JSON -> mail -> master log -> exit code
 
-Rule: once the configuration is read, every end of the run is reported: success, failure, Ctrl-C, a defect.
+Rule 1: once the configuration is read, every end of the run is reported: success, failure, Ctrl-C, a defect.
+Rule 2: the main thread does nothing that can hang in the system: it supervises (supervise.py), and reports what is
+known so far where the work does not come back after a stop.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.message import EmailMessage
 from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.errors import AwayError, LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
@@ -30,6 +33,7 @@ from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
 from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
+from vdt.supervise import supervised
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
 from vdt.treelog import Listing
 from vdt.version import __version__
@@ -41,12 +45,14 @@ from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
-from vdt.vizgen.unsent import eml_name, keep_somewhere, resend_unsent
+from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
 from vdt.vizgen.verdict import decide, process_exit_code
+from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
 _MAIL_WITHIN_S = 20.0
 _MAIL_AFTER_STOP_S = 10.0
+_LOGS_WITHIN_S = 60.0  # a share that hangs at the very end is not waited for longer: what it lacks is kept here
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,15 @@ def run(request: Request, around: Surroundings) -> Ended:
     Raises:
         ConfigError: the configuration cannot be used; nothing was touched.
     """
-    config = load_config(
-        request.config,
-        windows=fs.WINDOWS,
-        disk=request.disk,
-        debug=request.debug,
-        need_mail=request.mail and not request.dry_run,
+    config = supervised(
+        lambda: load_config(
+            request.config,
+            windows=fs.WINDOWS,
+            disk=request.disk,
+            debug=request.debug,
+            need_mail=request.mail and not request.dry_run,
+        ),
+        around.stop,
     )
     return _Run(request, config, around).end_to_end()
 
@@ -118,6 +127,7 @@ class _Run:
         self._trees: List[Tree] = []
         self._notes: List[str] = [*config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
+        self._watch = Watch()
         self._master: Optional[MasterLog] = None
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
@@ -131,9 +141,11 @@ class _Run:
         error, code = "", 0
         try:
             if request.dry_run:
-                return Ended(self._dry_run())
+                return Ended(supervised(self._dry_run, self._around.stop))
             with fs.stay_awake():
-                self._transfer()
+                supervised(self._transfer, self._around.stop)
+        except AbandonedError as gone:
+            error, code = self._abandon(gone), gone.exit_code
         except StoppedError as stopped:
             error, code = str(stopped), stopped.exit_code
         except VdtError as refused:
@@ -150,6 +162,16 @@ class _Run:
             code = 16
         return self._report(error, code)
 
+    def _abandon(self, gone: AbandonedError) -> str:
+        """The working thread hangs: take what is known of each tree, and say what does not answer."""
+        self._watch.abandoned = True
+        hanging = self._watch.hanging()
+        for tree in self._trees:
+            tree.abandon(self._around.stop.reason, hanging)
+        for line in hanging:
+            self._tell(line, level="error")
+        return " ".join([str(gone), *hanging[:1]])
+
     # -- the work --------------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> List[TreePaths]:
@@ -165,7 +187,7 @@ class _Run:
         stop = self._around.stop
         crosscheck = CrossCheck(mode, config.robocopy_list, self._settings.threads, self._tell, stop)
         self._witness_notes = crosscheck.notes
-        tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck)
+        tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck, self._watch)
         self._trees = [
             Tree(
                 item,
@@ -178,6 +200,7 @@ class _Run:
         ]
         for tree in self._trees:
             try:
+                self._watch.phase("Looking at", tree.paths.source)
                 _check_drives(config, tree.paths)
             except RefusedError as error:
                 tree.refuse(error)
@@ -227,10 +250,13 @@ class _Run:
         config, request = self._config, self._request
         for kind in CopyType:
             source = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs).source
+            self._watch.phase("Looking at", source)
             if not os.path.isdir(source):
                 continue
             for tree in self._trees:
+                self._watch.phase("Looking at", tree.paths.destination)
                 check_apart(source, tree.paths.destination)
+            self._watch.phase("Looking at", config.logs)
             check_report(os.path.join(config.logs, "log"), source)
             check_report("" if request.json == "-" else request.json or "", source)
 
@@ -339,11 +365,7 @@ class _Run:
         if error:
             self._tell(f"ERROR: {error}", level="error")
         if request.json:
-            try:
-                write_json(request.json, _run_object(report, self._started), self._around.stdout)
-            except LostOutputError as lost:
-                self._tell(f"ERROR: {lost}", level="error")
-                report = replace(report, exit_code=16)
+            report = self._write_json(request.json, report)
         text = compose(report)
         if request.mail and not request.dry_run:
             self._mail(text, report)
@@ -352,10 +374,35 @@ class _Run:
         self._tell(_verdict_line(report.verdict))
         self._around.progress.end()
         if self._master is not None:
-            trouble = self._master.deliver(self._config.logs, self._config.isilon_drive, away=self._share_lost)
+            trouble = self._deliver(self._master)
             if trouble:
                 self._around.say(trouble)
         return Ended(report.exit_code, text)
+
+    def _write_json(self, path: str, report: RunReport) -> RunReport:
+        value = _run_object(report, self._started)
+        try:
+            supervised(lambda: write_json(path, value, self._around.stdout), self._around.stop)
+        except (LostOutputError, AbandonedError) as error:
+            lost = f"The JSON report {path} was given up." if isinstance(error, AbandonedError) else str(error)
+            self._tell(f"ERROR: {lost}", level="error")
+            return replace(report, exit_code=16)
+        return report
+
+    def _deliver(self, master: MasterLog) -> str:
+        """The master log goes to the share, which may be what hangs; returns what is to be said of it."""
+        kept = f"The master log is kept in {fs.state_home()} for the next run: {self._config.logs} does not answer."
+        if self._watch.abandoned:
+            return kept
+        try:
+            return self._bounded(
+                lambda: master.deliver(self._config.logs, self._config.isilon_drive, away=self._share_lost)
+            )
+        except AbandonedError:
+            return kept
+
+    def _bounded(self, work: Callable[[], str]) -> str:
+        return supervised(work, self._around.stop, within_s=_LOGS_WITHIN_S)
 
     def _mail(self, text: MailText, report: RunReport) -> None:
         config = self._config
@@ -367,18 +414,49 @@ class _Run:
             config.smtp_password_env or "",
         )
         message = build_message(text, config.sender, config.addressees, datetime.now().astimezone(), host_name())
-        within_s = _MAIL_AFTER_STOP_S if self._around.stop else _MAIL_WITHIN_S
-        reason = send(message, settings, within_s=within_s, on_refused=self._tell)
-        if reason is None:
-            self._tell(f"Mail sent to {', '.join(config.addressees)}.")
-            folders = (fs.state_home(),) if self._share_lost else (config.logs, fs.state_home())
-            resent = resend_unsent(folders, settings, within_s=within_s)
-            for path in resent.sent:
-                self._tell(f"A mail of an earlier run was sent now: {path}")
-            return
+        stop = self._around.stop
+        within_s = _MAIL_AFTER_STOP_S if stop else _MAIL_WITHIN_S
         try:
-            logs = config.logs if os.path.isdir(config.isilon_drive) and not self._share_lost else fs.state_home()
-            kept = keep_somewhere(message, eml_name(self._request.run_id, self._started), logs, fs.state_home())
+            reason = supervised(
+                lambda: send(message, settings, within_s=within_s, on_refused=self._tell),
+                stop,
+                grace_s=_MAIL_AFTER_STOP_S,
+            )
+        except AbandonedError:
+            reason = "the server did not answer before the run was stopped"
+        if reason is not None:
+            self._keep(message, reason)
+            return
+        self._tell(f"Mail sent to {', '.join(config.addressees)}.")
+        if not stop:
+            self._resend(settings, within_s)
+
+    def _resend(self, settings: SmtpSettings, within_s: float) -> None:
+        folders = (fs.state_home(),) if self._share_lost else (self._config.logs, fs.state_home())
+        try:
+            resent = supervised(
+                lambda: resend_unsent(folders, settings, within_s=within_s), self._around.stop, within_s=_LOGS_WITHIN_S
+            )
+        except AbandonedError:
+            return  # the next run looks for them again
+        for path in resent.sent:
+            self._tell(f"A mail of an earlier run was sent now: {path}")
+
+    def _keep(self, message: EmailMessage, reason: str) -> None:
+        """Keep a mail that is not out in the logs folder, or on this machine where the share fails or hangs."""
+        config, state, name = self._config, fs.state_home(), eml_name(self._request.run_id, self._started)
+
+        def in_logs() -> str:
+            logs = config.logs if os.path.isdir(config.isilon_drive) and not self._share_lost else state
+            return keep_somewhere(message, name, logs, state)
+
+        try:
+            try:
+                if self._watch.abandoned:
+                    raise AbandonedError
+                kept = self._bounded(in_logs)
+            except AbandonedError:
+                kept = keep_unsent(message, state, name, private=True)
             self._tell(f"The mail could not be sent ({reason}). It is kept as {kept}; the next run tries again.")
         except OSError as error:
             self._tell(f"The mail could not be sent ({reason}) nor kept ({fs.explain(error)[1]}).", level="error")

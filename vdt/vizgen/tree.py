@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Callable, FrozenSet, List, Optional, Tuple
+from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple
 
 from vdt import fs, preflight
 from vdt.closing import bytes_left, changed_since, first_difference, only_there
@@ -20,7 +20,7 @@ from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
 from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
-from vdt.manifest_file import publish, remove, set_aside
+from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Count, Entry, Existing, Kind, Policy, TreeResult, Verify
 from vdt.outage import Outage
 from vdt.progress import Progress
@@ -37,6 +37,7 @@ from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import TreePaths
 from vdt.vizgen.report import TreeReport
+from vdt.watch import Watch
 
 SHARE_WAIT_S = 4 * 3600.0  # a source or destination that is away is waited for so long
 
@@ -65,6 +66,7 @@ class Tools:
     meter: Meter
     say: Callable[[str], None]
     crosscheck: CrossCheck
+    watch: Watch = field(default_factory=Watch)
 
 
 class Tree:
@@ -92,6 +94,7 @@ class Tree:
         self._created: List[str] = []
         self._target: Optional[preflight.Destination] = None
         self._before: Optional[Snapshot] = None
+        self._begun = self._ended = False
         self.report = TreeReport(
             copy_type=paths.copy_type,
             source=paths.source,
@@ -105,6 +108,7 @@ class Tree:
 
     def prepare(self) -> None:
         """Check the paths, make the destination and probe it. Raises RefusedError; `undo` takes back what was made."""
+        self._tools.watch.phase("Preparing", self.paths.destination)
         preflight.check_source(self.paths.source)
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
@@ -121,6 +125,14 @@ class Tree:
     def refuse(self, error: VdtError) -> None:
         """This tree cannot be done at all, and why."""
         self.report = replace(self.report, error=str(error))
+
+    def abandon(self, reason: str, hanging: Sequence[str]) -> None:
+        """The thread that worked on this tree hangs: report what is known of it so far."""
+        result = self.report.result or (self._tools.watch.so_far() if self._begun else None)
+        if result is None or self._ended:
+            return
+        known = replace(result, reached_end=False, stopped=result.stopped or reason, notes=(*result.notes, *hanging))
+        self.report = replace(self.report, result=known)
 
     def count(self) -> int:
         """Count the source; returns the bytes that the destination still lacks.
@@ -155,11 +167,12 @@ class Tree:
     def _snapshot(self, root: str) -> Snapshot:
         ours = root == self.paths.destination
         fold_case = self._target is not None and self._target.fold_case
+        self._tools.watch.phase("Counting", root)
         left_out = _is_partial if ours else Selection(self._settings.policy, fold_case=fold_case).leaves_out
         try:
             return take_snapshot(
                 root,
-                self._list,
+                self._listed,
                 links=self._settings.policy.links,
                 ignore=left_out,
                 stop=lambda: self._tools.stop,
@@ -172,6 +185,10 @@ class Tree:
                 "Check the folder's permissions and the drive."
             ) from error
 
+    def _listed(self, path: str) -> List[Entry]:
+        with self._tools.watch.doing("Listing", path):
+            return self._list(path)
+
     # -- the copy --------------------------------------------------------------------------------------------------
 
     def transfer(self) -> TreeReport:
@@ -183,6 +200,7 @@ class Tree:
         lock = TreeLock(
             self.paths.state_folder, self.paths.destination, say=self._tools.say, wait=self._tools.stop.wait
         )
+        self._tools.watch.phase("Taking the lock of", self.paths.destination)
         try:
             self.outage.again(self.outage.guard)  # hours may lie between its preparation and its turn
             lock.acquire()
@@ -200,14 +218,19 @@ class Tree:
         except VdtError as error:
             self.refuse(error)
         finally:
-            (lock.leave if self.outage.destination_lost else lock.release)()
+            if not self._tools.watch.abandoned:  # a worker that wakes up must not meet another run
+                self._tools.watch.phase("Giving back", self.paths.state_folder)
+                (lock.leave if self.outage.destination_lost else lock.release)()
+            self._ended = True
         return self.report
 
     def _locked(self, lock: TreeLock) -> None:
         paths, settings, tools = self.paths, self._settings, self._tools
         assert self._target is not None and self._before is not None
         started = datetime.now().astimezone()
+        tools.watch.phase("Reading", paths.evidence_folder)
         records, notes = load_records(paths.evidence_folder)
+        former = Former(self._manifests(started))
         also_lines = SortedLines()
         lines = SortedLines()
         log_begins = _size(paths.log)
@@ -244,12 +267,22 @@ class Tree:
                 manifest=lines,
                 also_manifest=also_lines if settings.also else None,
                 progress=tools.progress,
+                watch=tools.watch,
             )
+            tools.watch.forget()
+            self._begun = True
             tools.progress.begin(paths.copy_type.value, self._before.count)
             self.outage.doing = "copying"
             try:
-                result = transfer_tree(job, reports, StopFlag(tools.stop), holds_lock=lock.held, outage=self.outage)
+                result = transfer_tree(
+                    job,
+                    reports,
+                    StopFlag(tools.stop),
+                    holds_lock=lambda: former.allows(lock.held),
+                    outage=self.outage,
+                )
             finally:
+                tools.watch.phase("Writing", paths.log)
                 try:
                     self.outage.forgive(log.close)
                 finally:
@@ -276,7 +309,9 @@ class Tree:
             elif lock.held():
                 looked = result
                 try:
-                    result = self.outage.write(lambda: self._write_manifests(looked, lines, also_lines, started))
+                    result = self.outage.write(
+                        lambda: self._write_manifests(looked, lines, also_lines, former, started)
+                    )
                 except AwayError as error:
                     result = replace(result, fatal=str(error))
             else:  # what is said of this tree from now on is said by whoever holds it
@@ -308,15 +343,22 @@ class Tree:
         self.report = replace(self.report, after=after.count, extras=only_there(source, after))
         return replace(result, changed_since=changed)
 
+    def _manifests(self, started: datetime) -> List[Tuple[str, str]]:
+        """Each manifest that may lie beside the tree, and the name under which it is kept once it is no longer true."""
+        keep_as = self.paths.former_manifest(started)
+        found = [(self.paths.manifest, keep_as)]
+        return found + [(f"{self.paths.destination}.{n}", f"{keep_as[: -len('xxh128')]}{n}") for n in OTHER_DIGESTS]
+
     def _write_manifests(
-        self, result: TreeResult, lines: SortedLines, also_lines: SortedLines, started: datetime
+        self, result: TreeResult, lines: SortedLines, also_lines: SortedLines, former: Former, started: datetime
     ) -> TreeResult:
         paths, keep_as = self.paths, self.paths.former_manifest(started)
-        if not result.reached_end and not result.files.copied and os.path.exists(paths.manifest):
+        self._tools.watch.phase("Writing", paths.manifest)
+        if not result.reached_end and not former.changed and os.path.exists(paths.manifest):
             return result  # nothing was changed: what the former manifest says still stands
         written = paths.manifest if result.proven else paths.incomplete_manifest
         if result.proven:
-            sha256 = publish(lines, written, keep_as=keep_as)
+            sha256 = publish(lines, written, keep_as=keep_as, aside=former.kept(written))
             remove(paths.incomplete_manifest)
         else:
             set_aside(paths.manifest, keep_as)
@@ -326,7 +368,7 @@ class Tree:
             keep = f"{keep_as[: -len('xxh128')]}{name}"
             wanted = name == self._settings.also
             if wanted and result.proven:
-                publish(also_lines, whole, keep_as=keep)
+                publish(also_lines, whole, keep_as=keep, aside=former.kept(whole))
                 remove(part)
             else:
                 set_aside(whole, keep)  # one that this run does not write again may no longer be true
