@@ -166,7 +166,7 @@ class Outage:
         self._since: Optional[float] = None
         self._since_text = ""
         self._other_since: Optional[float] = None
-        self._told, self._is = "", "is"
+        self._told, self._back = "", ""
         self.over = 0
         self.lost = ""
         self.doing = "copying"
@@ -214,7 +214,7 @@ class Outage:
             return
         lasted = _duration(self._clock() - self._since)
         if self._told:
-            self._say(f"{self._told} {self._is} back after {lasted}")
+            self._say(f"{self._told} {self._back} {lasted}")
             self._phase(self.doing)
             self._kept_notes.append(
                 f"{self._told} did not answer at {self._since_text}, for {lasted}; the run waited for it."
@@ -255,7 +255,7 @@ class Outage:
             if self._since is None:
                 return False
             paths = [printable(root.path) for root in self._roots.values() if root.away]
-            away, does = " and ".join(paths), "does" if len(paths) == 1 else "do"
+            away, silent = " and ".join(paths), "does not answer since" if len(paths) == 1 else "do not answer since"
             now = self._clock()
             if self._other_since is not None and now - self._other_since >= SURE_AFTER_S:
                 self.lost = (
@@ -263,12 +263,12 @@ class Outage:
                     "volume or folder, or another transfer has taken it; nothing was written there"
                 )
             elif now - self._since >= self._wait_s:
-                self.lost = f"{away} {does} not answer since {self._since_text}, for longer than {_span(self._wait_s)}"
+                self.lost = f"{away} {silent} {self._since_text}, for longer than {_span(self._wait_s)}"
             if self.lost:
                 raise AwayError(self.lost)
             if not self._told:
-                self._told, self._is = away, "is" if len(paths) == 1 else "are"
-                self._say(f"{away} {does} not answer since {self._since_text}; waiting up to {_span(self._wait_s)}")
+                self._told, self._back = away, "is back after" if len(paths) == 1 else "are back after"
+                self._say(f"{away} {silent} {self._since_text}; waiting up to {_span(self._wait_s)}")
                 self._phase(f"waiting for {away} since {self._since_text}")
             return True
 
