@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
-from vdt import fs
+from vdt import fs, outage
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, LostOutputError, RefusedError
 from vdt.evidence import host_name
@@ -22,6 +23,7 @@ from vdt.lock import Holder, TreeLock
 from vdt.model import Evidence, Existing, Policy, TreeResult, Verify
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
+from vdt.transfer import NoLimit
 
 FILES = {"a.txt": b"alpha", "sub/b.bin": bytes(5000), "sub/deep/c.bin": b"c" * 70_000, "empty": b""}
 
@@ -516,3 +518,97 @@ def test_a_refused_copy_leaves_no_folder_where_the_state_lay_inside_it(
     with pytest.raises(RefusedError, match="by another name"):
         copy_tree(CopyRequest(str(tmp_path / "share/tree"), str(tmp_path / "other/tree/out")))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# -- a share that goes away ----------------------------------------------------------------------------------------
+
+
+class Share:
+    """The folder above the destination is renamed away when so many reads were done, and maybe comes back."""
+
+    def __init__(self, place: Place, *, at: int, back_after_s: float = 0.0, instead: bool = False) -> None:
+        place.destination = place.root / "share" / "target"
+        place.destination.parent.mkdir()
+        for number in range(40):
+            path = place.source / f"many{number}" / "f"
+            path.parent.mkdir()
+            path.write_bytes(bytes(100 + number))
+        self._share, self._elsewhere = place.root / "share", place.root / "elsewhere"
+        self._at, self._back_after_s, self._instead = at, back_after_s, instead
+
+    def take(self, count: int) -> None:
+        self._at -= 1
+        if self._at:
+            return
+        self._share.rename(self._elsewhere)
+        if self._instead:
+            (self._share / "target").mkdir(parents=True)
+            (self._share / "target" / "other").write_bytes(b"of another volume")
+        if self._back_after_s:
+            threading.Timer(self._back_after_s, self.back).start()
+
+    def back(self) -> None:
+        self._elsewhere.rename(self._share)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(outage, "SURE_AFTER_S", 0.1)
+
+
+def copy(place: Place, share: Any, **changes: Any) -> Tuple[TreeResult, List[str]]:
+    said: List[str] = []
+    request = CopyRequest(str(place.source), str(place.destination), threads=2, **changes)
+    return copy_tree(request, meter=share, say=said.append), said
+
+
+def same(place: Place) -> bool:
+    return [p.read_bytes() for p in sorted(place.source.rglob("*")) if p.is_file()] == [
+        p.read_bytes() for p in sorted(place.destination.rglob("*")) if p.is_file()
+    ]
+
+
+def test_a_destination_that_comes_back_is_waited_for(place: Place, quick: None) -> None:
+    share = Share(place, at=20, back_after_s=0.2)
+    manifest = place.root / "share" / "m.xxh128"
+    result, said = copy(place, share, manifest=str(manifest), log=str(place.root / "share" / "x.log"))
+    assert result.proven and result.exit_code == 1 and result.retries == 0 and same(place)
+    assert [line.partition("target ")[2][:8] for line in said] == ["does not", "is back "]
+    assert any("the run waited for it" in note for note in result.notes)
+    assert manifest.exists() and sorted(os.listdir(place.root / "share")) == [
+        "m.evidence",
+        "m.xxh128",
+        "target",
+        "x.log",
+    ]
+
+
+@pytest.mark.parametrize("instead", [False, True])
+def test_one_that_does_not_is_16_and_nothing_is_written_in_its_place(place: Place, quick: None, instead: bool) -> None:
+    share = Share(place, at=20, instead=instead)
+    local = place.root / "x.log"
+    result, _ = copy(
+        place, share, share_wait_s=60 if instead else 0.2, manifest=str(place.root / "share/m.xxh128"), log=str(local)
+    )
+    assert result.exit_code == 16 and result.failed == () and not result.reached_end
+    assert ("another volume" if instead else "does not answer") in result.fatal
+    assert "ERROR" not in local.read_text() and "Ended" in local.read_text(), "the log lies elsewhere and is whole"
+    found = sorted(p.relative_to(place.root).as_posix() for p in (place.root / "share").rglob("*"))
+    assert found == (["share/target", "share/target/other"] if instead else [])
+    if instead:
+        (place.root / "share/target/other").unlink()
+        (place.root / "share/target").rmdir()
+        (place.root / "share").rmdir()
+    share.back()
+    (place.root / "share/.target.vdt/lock.json").unlink()  # its process is this one: it would be taken for alive
+    again, _ = copy(place, NoLimit())
+    assert again.complete and same(place)
+    assert set(os.listdir(place.root / "share")) <= {"target", "m.evidence"}, "no state is left"
+
+
+def test_a_source_that_goes_away_is_waited_for(place: Place, quick: None) -> None:
+    share = Share(place, at=20, back_after_s=0.2)
+    share._share, share._elsewhere = place.source, place.root / "elsewhere"
+    result, said = copy(place, share)
+    assert result.proven and same(place) and len(said) == 2 and str(place.source) in said[0]

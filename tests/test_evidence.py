@@ -7,7 +7,7 @@ import json
 import os
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import pytest
 
@@ -132,6 +132,42 @@ def test_evidence_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(evidence.os, "fsync", full)
     with pytest.raises(LostOutputError, match="disk is full"):
         writer.close()
+
+
+def test_a_share_that_was_away_costs_no_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = os.write, [0]
+
+    def away(fd: int, data: bytes) -> int:
+        calls[0] += 1
+        if calls[0] % 2:
+            real(fd, data[:7])  # a torn line, and the call says that nothing was written
+            raise OSError(errno.EHOSTDOWN, "away")
+        return real(fd, data)
+
+    def patiently(act: Callable[[], None]) -> None:
+        try:
+            act()
+        except OSError:
+            act()
+
+    monkeypatch.setattr(evidence.os, "write", away)
+    writer = EvidenceWriter(str(folder), WHEN, patiently=patiently)
+    for number in range(2000):
+        writer.add(str(number), RECORD, TEXT)
+    writer.close()
+    found, notes = load_records(str(folder))
+    assert calls[0] > 4 and found.count == 2000
+    assert len(notes) == 1 and "damaged" in notes[0]
+
+
+def test_the_folder_is_not_made_where_the_guard_forbids_it(folder: Path) -> None:
+    def forbidden() -> None:
+        raise OSError(errno.ESTALE, "another folder stands there")
+
+    writer = EvidenceWriter(str(folder), WHEN, guard=forbidden)
+    with pytest.raises(LostOutputError):
+        writer.add("a", RECORD, TEXT)
+    assert not folder.exists()
 
 
 def test_evidence_that_cannot_be_made_names_where(tmp_path: Path) -> None:

@@ -773,3 +773,43 @@ def test_only_a_holder_that_died_here_is_known_to_be_gone(
 def test_a_lock_that_cannot_be_read_may_be_alive(tmp_path: Path) -> None:
     put(tmp_path / ".tree.vdt").write_text("{")
     assert other_around(str(tmp_path / "tree"), "")
+
+
+# -- after an outage -----------------------------------------------------------------------------------------------
+
+
+def test_it_sees_whether_it_still_lies_in_its_place(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = make(state)
+    mine.acquire()
+    assert mine.seen() is True
+    path = state / "lock.json"
+    text = path.read_text()
+    path.write_text(json.dumps(holder()))
+    assert mine.seen() is False, "another transfer's"
+    path.write_text("{")
+    assert mine.seen() is None, "it is there and cannot be read"
+    path.unlink()
+    assert mine.seen() is False
+    state.rename(state.with_name("elsewhere"))
+    assert mine.seen() is False
+    state.with_name("elsewhere").rename(state)
+    path.write_text(text)
+    assert mine.seen() is True
+
+    def away(path: object) -> None:
+        raise OSError(errno.EHOSTDOWN, "away")
+
+    path.unlink()
+    with monkeypatch.context() as broken:
+        broken.setattr(lock.os, "stat", away)
+        assert mine.seen() is None
+    mine.leave()
+
+
+def test_a_lock_that_is_left_stays_and_beats_no_more(state: Path) -> None:
+    mine = make(state, beat_s=0.01)
+    mine.acquire()
+    mine.leave()
+    assert mine._heart is not None
+    mine._heart.join(5)
+    assert not mine._heart.is_alive() and mine.seen() is True

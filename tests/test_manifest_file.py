@@ -219,3 +219,14 @@ def test_what_cannot_be_removed_is_lost_output(target: Path) -> None:
     target.mkdir()
     with pytest.raises(LostOutputError, match="could not be removed"):
         remove(str(target))
+
+
+def test_a_manifest_on_a_share_that_does_not_answer_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(path: object) -> None:
+        raise OSError(errno.EHOSTDOWN, "host is down")
+
+    monkeypatch.setattr(os, "lstat", away)
+    with pytest.raises(LostOutputError, match="cannot be seen"):
+        set_aside(str(tmp_path / "x.xxh128"), str(tmp_path / "y.xxh128"))

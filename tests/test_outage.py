@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
@@ -233,7 +234,7 @@ def test_a_destination_with_our_lock_in_it_may_have_new_numbers(world: World) ->
 
 
 def test_a_lock_that_cannot_be_read_yet_is_waited_for(world: World) -> None:
-    seen: List[Optional[bool]] = [None, None, True]
+    seen: List[Optional[bool]] = [*[None] * 20, True]
     found = world.outage()
     found.prove_by(lambda: seen.pop(0))
     world.answers[DESTINATION] = AWAY
@@ -396,10 +397,11 @@ def test_who_waits_for_a_look_takes_its_answer(world: World) -> None:
     others = [threading.Thread(target=lambda: answers.append(found.look())) for _ in range(3)]
     for other in others:
         other.start()
+    time.sleep(0.2)  # all three have asked by now
     go.set()
     for thread in (first, *others):
         thread.join(10)
-    assert answers == [False] * 3
+    assert answers == [False] * 3 and found._looks == 2
 
 
 def test_nobody_watches_by_default() -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import io
+import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 import pytest
 
-from vdt import fs
+from vdt import fs, outage
 from vdt.lock import TreeLock
+from vdt.model import Entry
 from vdt.progress import Silent
 from vdt.stop import StopFlag
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.run import Ended, Request, Surroundings, run
 
 
-def transfer(place: Path, *, dry_run: bool = False) -> Ended:
+def transfer(place: Path, *, dry_run: bool = False, extra: str = "", said: Optional[List[str]] = None) -> Ended:
     source = place / "analysis/merfish_output/RUN"
     source.mkdir(parents=True)
     (source / "f").write_bytes(b"data")
@@ -28,9 +30,9 @@ def transfer(place: Path, *, dry_run: bool = False) -> Ended:
         for name, folder in ((f"analysis_drive_{system}", "analysis"), (f"isilon_drive_{system}", "isilon"))
     }
     config = place / "config.toml"
-    config.write_text("".join(f"{name} = '{path}'\n" for name, path in keys.items()), encoding="utf-8")
+    config.write_text("".join(f"{name} = '{path}'\n" for name, path in keys.items()) + extra, encoding="utf-8")
     request = Request("RUN", str(config), "test", (CopyType.OUTPUT,), mail=False, dry_run=dry_run)
-    return run(request, Surroundings(StopFlag(), Silent(), lambda line: None, io.StringIO()))
+    return run(request, Surroundings(StopFlag(), Silent(), ([] if said is None else said).append, io.StringIO()))
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -67,3 +69,69 @@ def test_a_run_that_lost_the_lock_leaves_the_manifest_of_its_successor(
     assert ended.mail is not None and "the lock of this tree was lost" in ended.mail.plain
     assert manifest.read_text() == "what the successor proved\n"
     assert not (tmp_path / "isilon/RUN/output.incomplete.xxh128").exists()
+
+
+# -- a drive that goes away ----------------------------------------------------------------------------------------
+
+
+class Drive:
+    """A drive is renamed away just before listing number `at` of one of its folders, and maybe comes back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, drive: Path, *, at: int, back: bool) -> None:
+        self.drive, self.at, self.comes_back, self.seen = drive, at, back, 0
+        self.elsewhere = drive.with_name("elsewhere")
+        self._list = fs.list_folder
+        monkeypatch.setattr(fs, "list_folder", self.list_folder)
+        monkeypatch.setattr(fs, "state_home", lambda: str(drive.with_name("state")))
+        monkeypatch.setattr(outage, "LOOK_EVERY_S", 0.02)
+
+    def list_folder(self, path: str, *, tolerant: bool = False) -> List[Entry]:
+        self.seen += path.startswith(str(self.drive))
+        if self.seen == self.at:
+            self.seen += 1
+            self.drive.rename(self.elsewhere)
+            if self.comes_back:
+                threading.Timer(0.1, lambda: self.elsewhere.rename(self.drive)).start()
+        return self._list(path, tolerant=tolerant)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("drive", ["analysis", "isilon"])
+def test_counting_copying_and_the_last_look_wait_for_a_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drive: str, at: int
+) -> None:
+    away = Drive(monkeypatch, tmp_path / drive, at=at, back=True)
+    said: List[str] = []
+    ended = transfer(tmp_path, said=said)
+    assert away.seen > at, "the last listing of this drive came later"
+    assert ended.exit_code == 0 and ended.mail is not None and "FAILED" not in ended.mail.plain
+    assert "waiting up to 4 h" in "".join(said) and "is back after" in "".join(said)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_drive_that_stays_away_is_16_and_nothing_is_written_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    isilon = tmp_path / "isilon"
+    away = Drive(monkeypatch, isilon, at=at, back=False)
+
+    original = outage.Outage._wait
+
+    def bare(found: outage.Outage) -> None:
+        isilon.mkdir(exist_ok=True)  # the empty folder that the share was mounted on
+        original(found)
+
+    monkeypatch.setattr(outage.Outage, "_wait", bare)
+    ended = transfer(tmp_path, extra="[vdt]\nshare_wait_s = 0.1\n")
+    assert ended.exit_code == 16 and ended.mail is not None
+    assert "does not answer since" in ended.mail.plain and "for longer than 0.1 s" in ended.mail.plain
+    assert list(isilon.iterdir()) == []
+    assert list((tmp_path / "state").glob("*.log")), "the master log is kept here"
+    isilon.rmdir()
+    away.elsewhere.rename(isilon)
+    for lock in isilon.rglob("lock.json"):
+        lock.unlink()  # its process is this one: it would be taken for alive
+    monkeypatch.setattr(outage.Outage, "_wait", original)
+    request = Request("RUN", str(tmp_path / "config.toml"), "test", (CopyType.OUTPUT,), mail=False)
+    again = run(request, Surroundings(StopFlag(), Silent(), lambda line: None, io.StringIO()))
+    assert again.exit_code == 0 and (isilon / "RUN/output/f").read_bytes() == b"data"

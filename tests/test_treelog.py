@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -132,3 +132,31 @@ def test_no_log_takes_everything() -> None:
     log: Any = NoLog()
     log.write("x")
     log.close()
+
+
+def patient(act: Callable[[], None]) -> None:
+    """Tries up to three times, as a run does that waits for a share."""
+    for _ in range(2):
+        try:
+            return act()
+        except OSError:
+            pass
+    return act()
+
+
+def test_a_log_whose_share_was_away_has_every_piece_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = TreeLog(str(tmp_path / "x.log"), patiently=patient)
+    real, calls = os.write, [0]
+
+    def write(fd: int, data: bytes) -> int:
+        calls[0] += 1
+        if calls[0] % 3:
+            raise OSError(errno.EHOSTDOWN, "away")
+        return real(fd, data)
+
+    monkeypatch.setattr(treelog.os, "write", write)
+    pieces = [f"line {number}\r\n" * 40 for number in range(600)]
+    for piece in pieces:
+        log.write(piece)
+    log.close()
+    assert calls[0] >= 6 and (tmp_path / "x.log").read_bytes() == "".join(pieces).encode()

@@ -110,8 +110,12 @@ def set_aside(path: str, keep_as: str) -> str:
     Raises:
         LostOutputError: it cannot be renamed.
     """
-    if not os.path.lexists(path):
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except OSError as error:  # a share that does not answer may hold one
+        raise LostOutputError(f"The former manifest {path} cannot be seen: {fs.explain(error)[1]}.") from error
     root, ending = os.path.splitext(keep_as)
     target, number = keep_as, 1
     while os.path.lexists(target):

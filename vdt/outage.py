@@ -26,8 +26,10 @@ from vdt.stop import StopFlag
 Value = TypeVar("Value")
 
 LOOK_EVERY_S = 1.0
-SURE_AFTER_S = 3.0  # another volume must be seen for so long: some servers give a share back folder by folder
-_BLINK_S = 0.3  # a lock that is being replaced is not there for a moment
+SURE_AFTER_S = (
+    3.0  # another volume must be seen for so long: a share may come back folder by folder, and a lock that is
+)
+# being replaced is not there for a moment
 _STOPPED = "Stopped while a share was away; the same command goes on."
 _OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})  # this process is short of something
 
@@ -46,6 +48,7 @@ class Presence(Protocol):
     def guard(self) -> None: ...
     def listed(self, path: str, entries: List[Entry]) -> None: ...
     def again(self, act: Callable[[], Value]) -> Value: ...
+    def write(self, act: Callable[[], Value]) -> Value: ...
     def forgive(self, act: Callable[[], object]) -> None: ...
 
 
@@ -67,6 +70,9 @@ class AlwaysThere:
     def listed(self, path: str, entries: List[Entry]) -> None: ...
 
     def again(self, act: Callable[[], Value]) -> Value:
+        return act()
+
+    def write(self, act: Callable[[], Value]) -> Value:
         return act()
 
     def forgive(self, act: Callable[[], object]) -> None:
@@ -160,7 +166,7 @@ class Outage:
         self._since: Optional[float] = None
         self._since_text = ""
         self._other_since: Optional[float] = None
-        self._told, self._is = "", "is"
+        self._told, self._back = "", ""
         self.over = 0
         self.lost = ""
         self.doing = "copying"
@@ -191,10 +197,6 @@ class Outage:
     def _look(self) -> None:
         strict = self._since is not None
         states: Dict[_Root, _State] = {root: root.state(strict=strict) for root in self._roots.values()}
-        if _State.OTHER in states.values() and strict:
-            if self._pause(_BLINK_S):
-                return
-            states = {root: root.state(strict=True) for root in self._roots.values()}
         for root, state in states.items():
             root.away = state is not _State.HERE
         if not any(root.away for root in states):
@@ -212,7 +214,7 @@ class Outage:
             return
         lasted = _duration(self._clock() - self._since)
         if self._told:
-            self._say(f"{self._told} {self._is} back after {lasted}")
+            self._say(f"{self._told} {self._back} {lasted}")
             self._phase(self.doing)
             self._kept_notes.append(
                 f"{self._told} did not answer at {self._since_text}, for {lasted}; the run waited for it."
@@ -253,7 +255,7 @@ class Outage:
             if self._since is None:
                 return False
             paths = [printable(root.path) for root in self._roots.values() if root.away]
-            away, does = " and ".join(paths), "does" if len(paths) == 1 else "do"
+            away, silent = " and ".join(paths), "does not answer since" if len(paths) == 1 else "do not answer since"
             now = self._clock()
             if self._other_since is not None and now - self._other_since >= SURE_AFTER_S:
                 self.lost = (
@@ -261,12 +263,12 @@ class Outage:
                     "volume or folder, or another transfer has taken it; nothing was written there"
                 )
             elif now - self._since >= self._wait_s:
-                self.lost = f"{away} {does} not answer since {self._since_text}, for longer than {_span(self._wait_s)}"
+                self.lost = f"{away} {silent} {self._since_text}, for longer than {_span(self._wait_s)}"
             if self.lost:
                 raise AwayError(self.lost)
             if not self._told:
-                self._told, self._is = away, "is" if len(paths) == 1 else "are"
-                self._say(f"{away} {does} not answer since {self._since_text}; waiting up to {_span(self._wait_s)}")
+                self._told, self._back = away, "is back after" if len(paths) == 1 else "are back after"
+                self._say(f"{away} {silent} {self._since_text}; waiting up to {_span(self._wait_s)}")
                 self._phase(f"waiting for {away} since {self._since_text}")
             return True
 

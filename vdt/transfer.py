@@ -142,6 +142,7 @@ class _Transfer:
     ) -> None:
         self._job, self._log, self._stop = job, reports.log, stop
         self._outage, self._lock_held = outage, holds_lock
+        self._allowed = False  # the lock was held when a worker first asked
         self._recorder = Recorder(
             job.source, job.destination, job.log_format, reports, before=job.before, also=job.also
         )
@@ -305,7 +306,15 @@ class _Transfer:
         """Asked by workers before they rename: they pause while the lock cannot be read because the share is away."""
         while True:
             mark = self._outage.over
-            if self._lock_held():
+            try:
+                # the first answer sets former manifests aside, and must not mistake a share that is away for one
+                # that holds none
+                held = self._lock_held() if self._allowed else self._outage.write(self._lock_held)
+            except (AwayError, StoppedError) as error:
+                self._stop.set(str(error))
+                return False
+            if held:
+                self._allowed = True
                 return True
             if not self._was_away(mark) or self._stop:
                 return False

@@ -9,7 +9,7 @@ import errno
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -24,7 +24,7 @@ from vdt.stop import StopFlag
 from vdt.transfer import transfer_tree
 from vdt.treelog import TreeLog
 
-from .faultyfs import Call, Deed, FaultyFs, contents, left_partials, look, partial_names, tree_job, write_tree
+from .faultyfs import Call, Deed, FaultyFs, Rule, contents, left_partials, look, partial_names, tree_job, write_tree
 
 FILES = {
     "top.txt": b"top\n",
@@ -70,6 +70,8 @@ class Run:
         self.now_s = 0.0
         self.waits = 0
         self.said: List[str] = []
+        self.on_wait: Callable[[], object] = lambda: None
+        self.holds_lock: Callable[[], bool] = lambda: True
 
     def go(
         self,
@@ -90,6 +92,7 @@ class Run:
         def wait(seconds: float) -> bool:
             self.waits += 1
             self.now_s += seconds
+            self.on_wait()
             faulty.back = faulty.back or self.waits >= back_after
             if self.waits >= stop_after:
                 stop.set("interrupted")
@@ -113,7 +116,9 @@ class Run:
         )
         self.faulty = faulty
         with faulty:
-            result = transfer_tree(job, Reports(log=log, evidence=evidence), stop, outage=self.outage)
+            result = transfer_tree(
+                job, Reports(log=log, evidence=evidence), stop, outage=self.outage, holds_lock=self.holds_lock
+            )
         self.outage.forgive(log.close)
         self.outage.forgive(evidence.close)
         self.log = (self.root / "x.log").read_text()
@@ -185,3 +190,26 @@ def test_a_stop_ends_the_waiting(tmp_path: Path, begins: int) -> None:
     assert run.waits <= 2, "nobody waits after the stop"
     assert result.stopped == "interrupted" and result.exit_code & 8 and result.exit_code != 16
     assert result.failed == () and "ERROR" not in run.log
+
+
+def test_a_former_manifest_is_looked_for_again_where_the_share_was_away(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    asked: List[bool] = []
+
+    def holds_lock() -> bool:
+        asked.append(run.destination.exists())
+        return True
+
+    run.holds_lock = holds_lock
+    elsewhere = tmp_path / "elsewhere"
+    began: List[int] = []
+
+    def away(call: Call) -> None:
+        if not began:
+            began.append(1)
+            run.destination.rename(elsewhere)
+            run.on_wait = lambda: elsewhere.rename(run.destination) if elsewhere.exists() else None
+
+    rules = (Rule("write", away, side="destination"),)
+    assert run.go(rules=rules).proven
+    assert began and asked and all(asked)
