@@ -13,7 +13,7 @@ import pytest
 from vdt import manifest_file
 from vdt.errors import LostOutputError
 from vdt.manifest import SortedLines
-from vdt.manifest_file import former_change, publish, remove, set_aside
+from vdt.manifest_file import Former, former_change, publish, remove, set_aside
 
 D1, D2 = "1" * 32, "2" * 32
 FORMER = f"{D1}  a\n"
@@ -219,3 +219,56 @@ def test_what_cannot_be_removed_is_lost_output(target: Path) -> None:
     target.mkdir()
     with pytest.raises(LostOutputError, match="could not be removed"):
         remove(str(target))
+
+
+# --- Former -----------------------------------------------------------------------------------------------------------
+
+
+def test_former_is_set_aside_by_the_first_change_alone(target: Path, kept: Path) -> None:
+    target.write_text(FORMER)
+    former = Former([(str(target), str(kept))])
+    assert names(target.parent) == [target.name] and not former.changed
+    assert former.allows(lambda: True) and former.changed
+    assert names(target.parent) == [kept.name] and former.kept(str(target)) == str(kept)
+    target.write_text("of this run")
+    assert former.allows(lambda: True)
+    assert target.read_text() == "of this run"
+
+
+def test_former_stays_where_the_lock_is_lost(target: Path, kept: Path) -> None:
+    target.write_text(FORMER)
+    former = Former([(str(target), str(kept))])
+    assert not former.allows(lambda: False)
+    assert names(target.parent) == [target.name] and not former.changed
+
+
+def test_nothing_may_change_where_the_former_cannot_be_set_aside(
+    target: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.write_text(FORMER)
+    former = Former([(str(target), str(kept))])
+    with monkeypatch.context() as patch:
+        failing(patch, "rename")
+        with pytest.raises(LostOutputError, match="cannot be kept"):
+            former.allows(lambda: True)
+    assert names(target.parent) == [target.name] and not former.changed
+
+
+@pytest.mark.parametrize(
+    ("items", "stays"),
+    [({"a": D1, "b": D2}, False), ({"a": D2}, True), ({"b": D2}, True)],
+    ids=["more", "else", "gone"],
+)
+def test_one_that_was_set_aside_goes_where_the_new_one_says_all(
+    target: Path, kept: Path, items: Dict[str, str], stays: bool
+) -> None:
+    kept.write_text(FORMER)
+    publish(lines_of(items), str(target), keep_as=str(kept), aside=str(kept))
+    assert kept.exists() == stays and target.exists()
+
+
+def test_remove_takes_what_a_killed_process_left_of_it(target: Path) -> None:
+    target.write_text(FORMER)
+    Path(f"{target}.new").write_text("half")
+    remove(str(target))
+    assert names(target.parent) == []
