@@ -1,15 +1,21 @@
 """`vdt copy`, which proves every file, beside its peers, which do not: ratios of medians in one run on one machine.
 
-    python benchmarks/goals.py DIR [--rounds 5] [--row small --row large ...]
+    python benchmarks/goals.py DIR [--rounds 5] [--row small --row large ...] [--markdown FILE]
 
-Writes below DIR/vdt_goals only and removes it. Contenders take turns; the clock is the whole process, its start
-included, and stops when the process ends: for tmpfs (/dev/shm), where nothing is left to flush. A contender that is
-not installed is said to be not measured. It informs, it does not gate: quote medians and ratios.
+Writes below DIR/vdt_goals only and removes it, also after Ctrl-C. Contenders take turns; the clock is the whole
+process, its start included, and stops when the process ends: DIR on tmpfs (/dev/shm), where nothing is left to flush,
+but for `cold`. A contender that is not installed is said to be not measured. It informs, it does not gate: quote
+medians and ratios. Linux only.
 
     small    20,000 files, log-normal around 4 KB, in 250 folders, to an empty destination
     large    3 files of 1 GiB, to an empty destination
     nothing  40,000 files that are all there already
     memory   peak memory with 20,000 and with 120,000 files, and with one file of 1.5 GiB
+    latency  500 small files in 40 folders on a mount where each call takes 2 ms, then 10 ms (needs fuse3)
+    share    one file of 4 GiB from and to a Samba share 5 ms away, 8 threads (needs samba, fuse3, pip's [rigs])
+    threads  small, large and latency (2 ms) by default and with 1, 2, 4 and 8 threads as the most (needs fuse3)
+    cold     8 GB of mixed sizes proven from the disk; DIR on a real disk, and only when asked for
+    calls    system calls of one small file (needs strace)
 """
 
 from __future__ import annotations
@@ -17,139 +23,122 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
+import shlex
 import shutil
-import statistics
+import signal
 import subprocess
 import sys
-import time
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List
 
-_MIB = 1 << 20
-_OURS = [sys.executable, "-m", "vdt", "copy", "{source}", "{destination}", "--quiet"]
-_RSYNC = ["rsync", "-a", "{source}/", "{destination}/"]
-_CP = ["cp", "-a", "{source}/.", "{destination}/"]
-_CP_AND_SUMS = ["sh", "-c", "cp -a {source}/. {destination}/ && xxhsum -H2 {source}/* {destination}/* >/dev/null"]
-_RCLONE = ["rclone", "copy", "{source}", "{destination}"]
+from rows.calls import calls
+from rows.cold import cold
+from rows.latency import latency
+from rows.local import large, memory, nothing, small
+from rows.race import Report
+from rows.rigs import NoRigError
+from rows.share import share
+from rows.threads import threads
 
-
-class Taken(NamedTuple):
-    """One timed command."""
-
-    seconds: float
-    peak_kib: int
-
-
-def timed(command: List[str], source: str, destination: str) -> Taken:
-    """Run a command, its places filled in. Raises RuntimeError where it fails."""
-    filled = [word.format(source=source, destination=destination) for word in command]
-    began = time.monotonic()
-    process = subprocess.Popen(filled, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode > 1 or (
-        process.returncode and filled[0] != sys.executable
-    ):  # robocopy's 1: files were copied
-        raise RuntimeError(f"{' '.join(filled)} ended with {process.returncode}")
-    return Taken(seconds, usage.ru_maxrss)
+_VERSIONS = {
+    "rsync": ["rsync", "--version"],
+    "rclone": ["rclone", "version"],
+    "cp": ["cp", "--version"],
+    "xxhsum": ["xxhsum", "--version"],
+    "smbd": ["smbd", "--version"],
+    "fuse": ["fusermount3", "--version"],
+    "strace": ["strace", "--version"],
+}
+_Row = Callable[[Report, str, argparse.Namespace], None]
 
 
-def write_small(folder: str, files: int) -> None:
-    """Files of log-normal sizes around 4 KB, 80 in a folder, always the same."""
-    dice = random.Random(7)
-    data = dice.randbytes(_MIB)
-    for number in range(files):
-        parent = os.path.join(folder, f"d{number // 80:05}")
-        if number % 80 == 0:
-            os.makedirs(parent)
-        size = min(_MIB, int(dice.lognormvariate(8.3, 1.0)))
-        begin = dice.randrange(0, _MIB - size + 1)
-        with open(os.path.join(parent, f"f{number:07}.bin"), "wb") as file:
-            file.write(data[begin : begin + size])
+def _latency(report: Report, base: str, options: argparse.Namespace) -> None:
+    for latency_ms in options.latency_ms or (2.0, 10.0):
+        latency(report, os.path.join(base, f"{latency_ms:g}"), options.latency_files, latency_ms)
 
 
-def write_large(folder: str, files: int, size_bytes: int) -> None:
-    """Files of random bytes."""
-    os.makedirs(folder)
-    for number in range(files):
-        with open(os.path.join(folder, f"f{number}.bin"), "wb") as file:
-            for _ in range(size_bytes // _MIB):
-                file.write(os.urandom(_MIB))
+_ROWS: Dict[str, _Row] = {
+    "small": lambda report, base, options: small(report, base, options.files),
+    "large": lambda report, base, options: large(report, base, int(options.large_gib * 2**30)),
+    "nothing": lambda report, base, options: nothing(report, base, options.files * 2),
+    "memory": lambda report, base, options: memory(report, base),
+    "latency": _latency,
+    "share": lambda report, base, options: share(report, base, int(options.share_gib * 2**30)),
+    "threads": lambda report, base, options: threads(
+        report, base, options.files, int(options.large_gib * 2**30), options.latency_files
+    ),
+    "cold": lambda report, base, options: cold(report, base, int(options.cold_gb * 1e9)),
+    "calls": lambda report, base, options: calls(report, base),
+}
+_UNASKED = [name for name in _ROWS if name != "cold"]  # that one wants another DIR
 
 
-def race(base: str, contenders: Dict[str, List[str]], rounds: int, *, empty: bool) -> None:
-    """Let the contenders take turns from base/source to a destination each, and print the table."""
-    source = os.path.join(base, "source")
-    taken: Dict[str, List[float]] = {name: [] for name, command in contenders.items() if shutil.which(command[0])}
-    for name in contenders.keys() - taken.keys():
-        print(f"  {name:<36} not measured: it is not installed")
-    for turn in range(rounds + 1):  # the first turn warms up, and fills the destinations of "nothing"
-        for name, runs in taken.items():
-            destination = os.path.join(base, f"to_{name.split()[0]}_{len(name)}")
-            if empty:
-                shutil.rmtree(destination, ignore_errors=True)
-            os.makedirs(destination, exist_ok=True)
-            seconds = timed(contenders[name], source, destination).seconds
-            if turn:
-                runs.append(seconds)
-            if empty:
-                shutil.rmtree(destination)
-    ours = statistics.median(taken["vdt copy (proven)"])
-    for name, runs in taken.items():
-        median = statistics.median(runs)
-        print(f"  {name:<36} {median:8.3f} s  [{min(runs):.3f} .. {max(runs):.3f}]   ours / this: {ours / median:.2f}")
+def _heading() -> List[str]:
+    """The machine, and the versions of whoever takes part."""
+    lines = [f"{os.cpu_count()} processors, {platform.platform()}, Python {platform.python_version()}"]
+    for name, command in _VERSIONS.items():
+        if not shutil.which(command[0]):
+            lines.append(f"{name}: not installed")
+            continue
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        first = done.stdout.strip().splitlines()[0] if done.stdout.strip() else "?"
+        lines.append(first if name in first else f"{name}: {first}")
+    return lines
 
 
-def small(base: str, rounds: int) -> None:
-    write_small(os.path.join(base, "source"), 20_000)
-    race(base, {"vdt copy (proven)": _OURS, "rsync -a": _RSYNC, "cp -a": _CP}, rounds, empty=True)
+def _once(*_: object) -> None:
+    """A first Ctrl-C or SIGTERM ends the race; a second does not keep us from clearing up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
-def large(base: str, rounds: int) -> None:
-    write_large(os.path.join(base, "source"), 3, 1 << 30)
-    contenders = {"vdt copy (proven)": _OURS, "cp -a, then xxhsum of both sides": _CP_AND_SUMS, "rsync -a": _RSYNC}
-    race(base, contenders, rounds, empty=True)
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of which medians are taken (memory, calls: one)")
+    parser.add_argument("--row", action="append", choices=list(_ROWS), help="may be repeated; default: all but cold")
+    parser.add_argument("--markdown", metavar="FILE", help="also write what was measured as a table")
+    parser.add_argument("--files", type=int, default=20_000, help="of small; nothing takes twice as many")
+    parser.add_argument("--large-gib", type=float, default=1.0, help="size of each of the three files of large")
+    parser.add_argument("--latency-ms", type=float, action="append", help="default: 2, then 10")
+    parser.add_argument("--latency-files", type=int, default=500)
+    parser.add_argument("--share-gib", type=float, default=4.0, help="size of the one file of share")
+    parser.add_argument("--cold-gb", type=float, default=8.0, help="size of the whole tree of cold")
+    return parser.parse_args()
 
 
-def nothing(base: str, rounds: int) -> None:
-    write_small(os.path.join(base, "source"), 40_000)
-    race(base, {"vdt copy (proven)": _OURS, "rsync -a": _RSYNC, "rclone copy": _RCLONE}, rounds, empty=False)
-
-
-def memory(base: str, _rounds: int) -> None:
-    source, destination = os.path.join(base, "source"), os.path.join(base, "to")
-    peaks = []
-    for files in (20_000, 120_000):
-        write_small(source, files)
-        peaks.append(timed(_OURS, source, destination).peak_kib)
-        print(f"  {files} files: {peaks[-1] / 1024:.1f} MiB")
-        shutil.rmtree(source)
-        shutil.rmtree(destination)
-    print(f"  {(peaks[1] - peaks[0]) * 1024 / 100_000:.0f} bytes a file over 20,000")
-    write_large(source, 1, 1536 * _MIB)
-    print(f"  one file of 1.5 GiB: {timed(_OURS, source, destination).peak_kib / 1024:.1f} MiB")
-
-
-_ROWS: Dict[str, Callable[[str, int], None]] = {"small": small, "large": large, "nothing": nothing, "memory": memory}
+def _command(options: argparse.Namespace) -> str:
+    words = ["DIR" if word == options.folder else word for word in sys.argv[1:]]
+    return f"python benchmarks/goals.py {shlex.join(words)}"
 
 
 def main() -> int:
     """Measure the rows that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", metavar="DIR")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of which medians are taken (memory: one)")
-    parser.add_argument("--row", action="append", choices=list(_ROWS))
-    options = parser.parse_args()
+    options = _options()
     base = os.path.join(os.path.abspath(options.folder), "vdt_goals")
-    print(f"{os.cpu_count()} processors, {platform.platform()}, Python {platform.python_version()}")
-    for name in options.row or _ROWS:
-        os.makedirs(base)  # refuses a folder that is there: nothing of anybody else is removed below
-        try:
-            print(name, flush=True)
-            _ROWS[name](base, options.rounds)
-        finally:
-            shutil.rmtree(base)
+    heading = _heading()
+    print("\n".join(heading))
+    report = Report(options.rounds)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _once)
+    try:
+        for name in options.row or _UNASKED:
+            report.row = name
+            os.makedirs(base)  # refuses a folder that is there: nothing of anybody else is removed below
+            try:
+                print(name, flush=True)
+                _ROWS[name](report, base, options)
+            except NoRigError as error:
+                report.not_measured(name, str(error))
+            finally:
+                shutil.rmtree(base)
+    except KeyboardInterrupt:
+        print("interrupted; what was written is removed", file=sys.stderr)
+        return 130
+    finally:
+        if options.markdown and report.lines:
+            with open(options.markdown, "w", encoding="utf-8") as file:
+                file.write(report.markdown([*heading, f"`{_command(options)}`, medians [min .. max]"]))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
@@ -291,13 +292,13 @@ def test_reads_go_past_the_cache_exactly_where_that_is_claimed(
     reads: List[Any] = []
 
     def spied(real: Any) -> Any:
-        def spy(folder: fs.Folder, name: str, *, cold: bool, follow: bool = False) -> Any:
+        def spy(folder: fs.Folder, name: str, *size: int, cold: bool = False, follow: bool = False) -> Any:
             reads.append(("source" if folder.path == str(place.source) else "destination", cold))
-            return real(folder, name, cold=cold, follow=follow)
+            return real(folder, name, *size, cold=cold, follow=follow)
 
         return spy
 
-    monkeypatch.setattr(fs.Folder, "back", spied(fs.Folder.back))
+    monkeypatch.setattr(fs.Folder, "open_back", spied(fs.Folder.open_back))
     monkeypatch.setattr(fs.Folder, "read_whole", spied(fs.Folder.read_whole))
     (outcome,) = place.do(copy_of(place.put("f", bytes(size))), verify=verify)
     assert (("destination", True) in reads) == outcome.evidence.past_cache
@@ -389,7 +390,7 @@ def test_a_source_that_shrinks_while_it_is_read_is_never_padded(place: Place) ->
 
 @pytest.mark.parametrize("size", [1000, fs.WHOLE_BYTES + 1])
 def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    real, real_whole = fs.read_views, fs.read_whole
+    real, real_whole = fs.read_views, sys.modules[fs.Folder.__module__].read_whole
 
     def append() -> None:
         with open(place.source / "f", "ab") as file:
@@ -399,13 +400,13 @@ def test_an_append_after_the_last_read_is_seen(place: Place, monkeypatch: pytest
         yield from real(fd, size, start=start)
         append()
 
-    def late_whole(fd: int, size: int) -> Any:
-        view = real_whole(fd, size)
+    def late_whole(fd: int, size: int, *, direct: bool = False) -> Any:
+        view = real_whole(fd, size, direct=direct)
         append()
         return view
 
     monkeypatch.setattr(fs, "read_views", late)
-    monkeypatch.setattr(fs, "read_whole", late_whole)
+    monkeypatch.setattr(sys.modules[fs.Folder.__module__], "read_whole", late_whole)
     entry = place.put("f", bytes(size))
     (outcome,) = place.do(copy_of(entry), verify=Verify.INFLIGHT)
     assert outcome.status is Status.UNSTABLE and place.left() == []
@@ -523,6 +524,54 @@ def test_a_source_that_was_only_touched_since_the_listing_gets_its_new_time(plac
     assert (place.destination / "f").stat().st_mtime_ns == TIME_NS + 5
 
 
+# -- what is proven is not replaced by less ------------------------------------------------------------------------
+
+PROVEN_NS = TIME_NS - 10**9  # of the source that was copied and proven
+
+
+@pytest.mark.parametrize("size", [3000, (1 << 20) + 3000])
+@pytest.mark.parametrize(
+    ("shorter", "mtime_ns", "changes", "kept"),
+    [
+        (1, TIME_NS, {}, True),
+        (0, PROVEN_NS - 1, {}, True),
+        (0, PROVEN_NS + 1, {}, False),  # older than the listing said, not older than what was proven
+        (0, TIME_NS + 1, {}, False),
+        (1, PROVEN_NS - 1, {"replace_proven": True}, False),
+        (0, PROVEN_NS - 1, {"policy": Policy(modify_window_ns=2 * 10**9)}, False),
+    ],
+)
+def test_a_source_that_shrank_or_got_older_since_the_listing_does_not_replace_a_proven_copy(
+    place: Place, size: int, shorter: int, mtime_ns: int, changes: Dict[str, Any], kept: bool
+) -> None:
+    listed = place.put("f", b"n" * size)
+    proven = place.destination / "f"
+    proven.write_bytes(b"p" * size)
+    (there,) = fs.list_folder(str(place.destination))
+    place.put("f", b"m" * (size - shorter), mtime_ns=mtime_ns)
+    action = copy_of(listed, dest=there, proven_digest="0" * 32, proven_mtime_ns=PROVEN_NS)
+    (outcome,) = place.do(action, **changes)
+    assert place.left() == ["f"]
+    if kept:
+        assert outcome.status is Status.CONFLICT and proven.read_bytes() == b"p" * size
+        assert outcome.failure is not None
+        assert outcome.failure.reason == (
+            f"the source ({size - shorter} bytes) is older or shorter than the proven copy ({size} bytes); kept. "
+            "--replace_proven replaces it"
+        )
+    else:
+        assert outcome.status is Status.COPIED and proven.read_bytes() == b"m" * (size - shorter)
+
+
+def test_what_is_not_proven_is_replaced_by_a_source_that_shrank(place: Place) -> None:
+    listed = place.put("f", b"longer")
+    (place.destination / "f").write_bytes(b"copied")
+    (there,) = fs.list_folder(str(place.destination))
+    place.put("f", b"short")
+    (outcome,) = place.do(copy_of(listed, dest=there))
+    assert outcome.status is Status.COPIED and (place.destination / "f").read_bytes() == b"short"
+
+
 # -- links ---------------------------------------------------------------------------------------------------------
 
 
@@ -603,6 +652,26 @@ def test_a_lock_that_is_lost_stops_before_a_name_is_taken(place: Place) -> None:
     assert outcome.status is Status.STOPPED
     assert stop and "lock" in stop.reason
     assert place.left() == ["f"] and (place.destination / "f").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("size", [3, 1 << 20])
+def test_a_lock_that_is_lost_during_the_read_back_stops_before_a_name_is_taken(place: Place, size: int) -> None:
+    """The process may have been suspended since the batch was asked for: one file is renamed, the next no more."""
+    stop, answers = StopFlag(), [True, True, False]
+    (place.destination / "g").write_bytes(b"old")
+    actions = [copy_of(place.put(name, bytes(size))) for name in ("f", "g", "h")]
+    outcomes = place.do(*actions, stop=stop, holds_lock=lambda: bool(answers) and answers.pop(0))
+    assert [outcome.status for outcome in outcomes] == [Status.COPIED, Status.STOPPED, Status.STOPPED]
+    assert stop and "lock" in stop.reason
+    assert place.left() == ["f", "g"] and (place.destination / "g").read_bytes() == b"old"
+
+
+def test_a_lock_that_is_lost_stops_before_a_link_is_made(place: Place) -> None:
+    stop = StopFlag()
+    (place.source / "l").symlink_to("f")
+    (outcome,) = place.do(copy_of(place.entry("l"), verb=Verb.LINK), stop=stop, holds_lock=lambda: False)
+    assert outcome.status is Status.STOPPED
+    assert stop and place.left() == []
 
 
 def test_no_descriptor_is_left_open(place: Place) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Iterator, List
 
 import pytest
 
@@ -15,7 +19,7 @@ from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, LostOutputError, RefusedError
 from vdt.evidence import host_name
 from vdt.lock import Holder, TreeLock
-from vdt.model import Evidence, Existing, TreeResult, Verify
+from vdt.model import Evidence, Existing, Policy, TreeResult, Verify
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 
@@ -201,6 +205,29 @@ def test_a_lock_that_is_lost_stops_the_copy_before_a_name_is_taken(
     assert not any(path.is_file() for path in place.destination.rglob("*"))
 
 
+@pytest.mark.parametrize(
+    ("target", "theirs"),
+    [
+        ("target", "target/.sub.vdt"),  # they copy into target/sub, we into target
+        ("target", "target/sub/.vdt"),
+        ("target/sub", ".target.vdt"),  # the other way round
+    ],
+)
+def test_partials_of_a_transfer_inside_or_around_are_left_while_it_may_be_alive(
+    place: Place, target: str, theirs: str
+) -> None:
+    partial = place.root / "target/sub/deep/.vdt-0123456789abcdef.partial"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"under way")
+    source = place.source / "sub" if target == "target/sub" else place.source
+    holder = TreeLock(str(place.root / theirs), say=print, wait=StopFlag().wait)
+    holder.acquire()
+    request = CopyRequest(str(source), str(place.root / target))
+    assert copy_tree(request).complete and partial.exists()
+    holder.release()
+    assert copy_tree(request).complete and not partial.exists()
+
+
 # -- where the state lies ------------------------------------------------------------------------------------------
 
 
@@ -231,6 +258,67 @@ def test_the_root_of_a_disk_keeps_its_state_inside(place: Place, monkeypatch: py
     copy_tree(CopyRequest(str(place.source), str(place.destination)), each_file=sink)
     assert seen == [True] * 4
     assert place.arrived()
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_disk_that_fails_under_the_lock_moves_no_state_inside(
+    place: Place, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    real, left = TreeLock._write_beside, [times]
+
+    def fails(lock: TreeLock, holder: Holder) -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.EIO, "no flush")
+        return real(lock, holder)
+
+    monkeypatch.setattr(TreeLock, "_write_beside", fails)
+    if times < 3:
+        assert place.copy().exit_code == 1 and place.arrived()
+    else:
+        with pytest.raises(RefusedError, match=r"lock\.json cannot be written"):
+            place.copy()
+    assert sorted(os.listdir(place.root)) == (["source", "target"] if times < 3 else ["source"])
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG])
+def test_a_parent_that_refuses_the_state_has_it_inside(
+    place: Place, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    real = fs.make_folder
+
+    def refuses(path: str) -> None:
+        if path.endswith(".target.vdt"):
+            raise OSError(code, os.strerror(code))
+        real(path)
+
+    monkeypatch.setattr(fs, "make_folder", refuses)
+    result = place.copy()
+    assert result.exit_code == 1 and place.arrived()
+    assert place.names("target") == place.names("source")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_empty_state_folder_that_was_left_inside_is_no_extra_and_goes(place: Place, dry_run: bool) -> None:
+    place.copy()
+    (place.destination / ".vdt").mkdir()
+    result = place.copy(dry_run=dry_run)
+    assert (result.exit_code, result.dirs.extras) == (0, 0)
+    assert (place.destination / ".vdt").exists() == dry_run
+
+
+@pytest.mark.parametrize("where", ["source", "target"])
+def test_a_folder_of_that_name_that_is_data_stays(place: Place, where: str) -> None:
+    """Of the source, or with something in it."""
+    place.copy()
+    (place.root / where / ".vdt").mkdir()
+    if where == "source":
+        (place.destination / ".vdt").mkdir()
+    else:
+        (place.destination / ".vdt/notes").write_bytes(b"x")
+    result = place.copy()
+    assert (place.destination / ".vdt").exists()
+    assert result.dirs.extras == (where == "target")
 
 
 # -- a dry run -----------------------------------------------------------------------------------------------------
@@ -303,3 +391,128 @@ def test_a_stop_before_the_first_file_is_no_success(place: Place) -> None:
     assert result.exit_code == 8 and result.stopped == "Ctrl-C" and not result.complete
     assert not any(path.is_file() for path in place.destination.rglob("*"))
     assert place.copy().exit_code == 1 and place.arrived()
+
+
+# -- what the probe found is kept to, and the machine is kept awake ------------------------------------------------
+
+
+def test_a_share_that_refuses_times_is_copied_to_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/f").write_bytes(b"data")
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "refused")
+
+    monkeypatch.setattr(os, "utime", refuses)
+    result = copy_tree(CopyRequest(str(tmp_path / "s"), str(tmp_path / "d"), policy=Policy(folder_times=False)))
+    assert result.exit_code == 1 and (tmp_path / "d/f").read_bytes() == b"data"
+    assert result.retries == 0
+    assert [note for note in result.notes if "time was refused" in note]
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that keeps times to 2 s."""
+    real, step = os.utime, 2 * 10**9
+
+    def utime(path: Any, ns: Any, **options: Any) -> None:
+        real(path, ns=tuple(value // step * step for value in ns), **options)
+
+    monkeypatch.setattr(os, "utime", utime)
+
+
+ODD_NS = 1_700_000_001_123_456_789
+
+
+def stamp(path: Path, mtime_ns: int) -> None:
+    """Give a time as it is, whatever the share makes of it."""
+    subprocess.run(
+        [sys.executable, "-c", f"import os; os.utime({str(path)!r}, ns=({mtime_ns}, {mtime_ns}))"], check=True
+    )
+
+
+def test_a_share_that_rounds_times_is_not_copied_to_twice(place: Place, rounds: None) -> None:
+    for name in FILES:
+        stamp(place.source / name, ODD_NS)
+    first, second = place.copy(), place.copy()
+    assert (first.files.copied, second.files.copied, second.exit_code) == (4, 0, 0)
+    assert [note for note in second.notes if "about 2 s; closer ones count as equal" in note]
+    assert second.files_by_evidence == {Evidence.PRESENT: 4} and not second.proven
+
+
+@pytest.mark.parametrize("records", [False, True], ids=["without records", "with records"])
+def test_a_change_within_the_step_of_a_share_is_found_by_who_asks_for_proof(
+    place: Place, rounds: None, records: bool
+) -> None:
+    manifest = str(place.root / "t.xxh128") if records else ""
+    stamp(place.source / "a.txt", ODD_NS)
+    place.copy(existing=Existing.PROVE, manifest=manifest)
+    (place.source / "a.txt").write_bytes(b"ALPHA")
+    stamp(place.source / "a.txt", ODD_NS + 7)
+    result = place.copy(existing=Existing.PROVE, manifest=manifest)
+    assert (result.exit_code, result.files.copied, result.proven) == (1, 1, True)
+    assert (place.destination / "a.txt").read_bytes() == b"ALPHA"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_machine_stays_awake_from_the_probe_to_the_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/f").write_bytes(b"data")
+    seen: List[str] = []
+
+    @contextmanager
+    def awake() -> Iterator[None]:
+        seen.append("awake")
+        yield
+        seen.append("may sleep" if (tmp_path / "d/f").exists() and not list(tmp_path.glob(".*")) else "too early")
+
+    monkeypatch.setattr(fs, "stay_awake", awake)
+    copy_tree(CopyRequest(str(tmp_path / "s"), str(tmp_path / "d"), dry_run=dry_run))
+    assert seen == ([] if dry_run else ["awake", "may sleep"])
+
+
+def test_who_lost_the_lock_says_nothing_more_of_the_tree(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is lost behind the last rename: the manifest of whoever took the tree over stays as it is."""
+    manifest = place.root / "target.xxh128"
+    arrived = place.destination
+
+    def held(_lock: TreeLock) -> bool:
+        lost = all((arrived / name).exists() for name in FILES)
+        if lost:
+            manifest.write_text("what another transfer proved\n")
+        return not lost
+
+    monkeypatch.setattr(TreeLock, "held", held)
+    result = place.copy(manifest=str(manifest), threads=1)
+    assert manifest.read_text() == "what another transfer proved\n"
+    assert "lock" in result.stopped and not result.complete and result.exit_code & 8
+    assert [name for name in place.names() if "xxh128" in name] == ["target.xxh128"]
+
+
+@pytest.mark.parametrize(("source", "target"), [("tree", "tree"), ("tree", "tree/out"), ("tree/sub", "tree")])
+def test_one_share_under_two_mounts_is_refused_though_no_file_id_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str
+) -> None:
+    (tmp_path / "share/tree/sub").mkdir(parents=True)
+    (tmp_path / "share/tree/sub/f").write_bytes(b"data")
+    (tmp_path / "other").symlink_to("share")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(fs, "inside", lambda path, ancestor: False)
+    with pytest.raises(RefusedError, match="by another name"):
+        copy_tree(CopyRequest(str(tmp_path / "share" / source), str(tmp_path / "other" / target)))
+    assert sorted(tmp_path.rglob("*")) == before, "neither lock nor folder is left"
+
+
+def test_a_refused_copy_leaves_no_folder_where_the_state_lay_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "share/tree/sub").mkdir(parents=True)
+    (tmp_path / "share/tree/.out.vdt").write_bytes(b"a file in the place of the state folder")
+    (tmp_path / "other").symlink_to("share")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(fs, "inside", lambda path, ancestor: False)
+    with pytest.raises(RefusedError, match="by another name"):
+        copy_tree(CopyRequest(str(tmp_path / "share/tree"), str(tmp_path / "other/tree/out")))
+    assert sorted(tmp_path.rglob("*")) == before

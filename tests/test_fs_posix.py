@@ -401,6 +401,49 @@ def test_names_whose_flush_fails_are_not_fine(tmp_path: Path, monkeypatch: pytes
         folder.flush_names()
 
 
+# -- inside ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "ancestor", "found"),
+    [
+        ("alias", "src", True),
+        ("alias/new", "src", True),
+        ("alias/new/deeper", "src/sub dir", True),
+        ("src", "alias", False),
+        ("src/sub dir/x", "alias", True),
+        ("alias", "src/sub dir/x", False),
+        ("alias/new", "src/sub", False),
+        ("elsewhere", "src", False),
+    ],
+)
+def test_a_folder_that_is_mounted_a_second_time_is_known_by_its_place_on_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, ancestor: str, found: bool
+) -> None:
+    """`mount --bind src/sub\\ dir alias`, as /proc tells of it; the ids of the two real folders differ here."""
+    for folder in ("src/sub dir/x", "src/sub", "alias", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
+        f"99 25 254:0 {tmp_path}/src/sub\\040dir {tmp_path}/alias rw,relatime shared:1 - ext4 /dev/root rw\n"
+    )
+    monkeypatch.setattr(posix, "_MOUNTINFO", str(mounts))
+    assert fs.inside(str(tmp_path / path), str(tmp_path / ancestor)) is found
+
+
+@pytest.mark.parametrize("text", ["", "torn", "25 1 254:0\n"])
+def test_a_system_that_does_not_tell_of_its_mounts_leaves_the_file_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "mountinfo").write_text(text)
+    for mounts in ("mountinfo", "missing"):
+        monkeypatch.setattr(posix, "_MOUNTINFO", str(tmp_path / mounts))
+        assert fs.inside(str(tmp_path / "a/b/new"), str(tmp_path / "a"))
+        assert not fs.inside(str(tmp_path / "a"), str(tmp_path / "a/b"))
+
+
 # -- the volume ----------------------------------------------------------------------------------------------------
 
 MAGIC = [
@@ -433,6 +476,54 @@ def test_a_volume_is_known_by_its_number_and_nothing_is_promised_of_a_stranger(
 def test_a_volume_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         fs.volume(str(tmp_path / "missing"))
+
+
+# -- what lies in the cache ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system does not tell")
+def test_what_was_just_read_lies_in_the_cache_and_what_was_dropped_does_not(tmp_path: Path) -> None:
+    if not can_read_cold(tmp_path):
+        pytest.skip("no file system here that tells")
+    (tmp_path / "f").write_bytes(os.urandom(1 << 16))
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.flush_volume()
+        (tmp_path / "f").read_bytes()
+        assert folder.cached("f") is True
+        for _ in range(5):  # now and then a page is held by somebody for a moment
+            folder.forget("f")
+            dropped = folder.cached("f")
+            if dropped is False:
+                break
+        assert dropped is False
+
+
+@pytest.mark.parametrize("code", [errno.ENOTSUP, errno.EINVAL, errno.ENOSYS])
+def test_a_system_that_does_not_tell_says_neither_yes_nor_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+
+    def refuses(*_: Any) -> int:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(os, "preadv", refuses, raising=False)
+    with fs.Folder(str(tmp_path)) as folder:
+        assert folder.cached("f") is None
+        monkeypatch.setattr(posix, "_NOWAIT", 0)
+        assert folder.cached("f") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system does not tell")
+def test_an_unreadable_file_is_an_error_and_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+
+    def breaks(*_: Any) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "preadv", breaks)
+    with fs.Folder(str(tmp_path)) as folder, pytest.raises(OSError):
+        folder.cached("f")
 
 
 # -- reading back --------------------------------------------------------------------------------------------------
@@ -828,5 +919,19 @@ def test_a_small_file_that_is_given_in_pieces_is_read_whole(
     monkeypatch.setattr(os, "preadv", lambda fd, views, offset: real(fd, [views[0][:piece]], offset))
     (tmp_path / "f").write_bytes(b"in several pieces")
     with fs.Folder(str(tmp_path)) as folder:
-        found, view = folder.read_whole("f")
+        found, view = folder.read_whole("f", 17)
         assert bytes(view) == b"in several pieces" and found.size_bytes == 17
+
+
+def test_a_folder_that_was_said_to_be_made_and_was_not_may_heal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "new")
+    with monkeypatch.context() as lying:
+        lying.setattr(os, "mkdir", lambda *_: None)
+        with pytest.raises(OSError) as caught:
+            fs.make_folder(place)
+    assert fs.heal(caught.value) is fs.Heal.MAYBE and not os.path.exists(place)
+    fs.make_folder(place)
+    fs.make_folder(place)
+    assert os.path.isdir(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 import xxhash
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_copier import TIME_NS, Place, Tap, copy_of
 
-from vdt import fs, journal
+from vdt import copier, fs, journal, stream
 from vdt.copier import Copier
 from vdt.copyjob import Batch, Part
 from vdt.copytree import CopyRequest, copy_tree
@@ -426,7 +427,7 @@ def test_a_partial_that_cannot_be_read_back_twice_is_written_anew(
         raise OSError(5, "bad sector")
 
     with monkeypatch.context() as broken:
-        broken.setattr(fs.Folder, "back", unreadable)
+        broken.setattr(fs.Folder, "open_back", unreadable)
         broken.setattr(fs.Folder, "read_whole", unreadable)
         assert large.attempt().status is Status.RETRY
         assert len(large.journal_files()) == 1, "a connection may have been cut: the chunks are kept"
@@ -572,8 +573,43 @@ def test_a_file_that_fails_for_good_is_taken_up_by_the_next_run(large: Large, mo
     assert copied(large).resumed_bytes >= 3 * CHUNK
 
 
+def loses_the_lock(large: Large) -> Callable[[], bool]:
+    """A lock that is taken over when the last chunk has passed."""
+    return lambda: sum(large.moved) < SIZE
+
+
 def test_a_lost_lock_leaves_the_partial_to_whoever_holds_it_now(large: Large) -> None:
-    assert large.attempt(holds_lock=lambda: False).status is Status.STOPPED
+    assert large.attempt(holds_lock=loses_the_lock(large)).status is Status.STOPPED
+    assert len(large.left()) == 1 and len(large.journal_files()) == 1
+
+
+@pytest.mark.parametrize("helpers", [0, 1])
+def test_who_lost_the_lock_in_a_large_file_stops_at_the_next_chunk_and_leaves_its_journal(
+    large: Large, monkeypatch: pytest.MonkeyPatch, helpers: int
+) -> None:
+    """A process that stood still, and whose partial was taken up by another one meanwhile."""
+    monkeypatch.setattr(copier, "LEAST_BYTES", 0)
+    monkeypatch.setattr(stream, "SLOT_BYTES", 64 << 10)
+    large.attempt(stop_after=2 * CHUNK + 100)
+    (journal_file,) = large.state.iterdir()
+    recorded, size = journal_file.read_bytes(), large.partial().stat().st_size
+    assert large.attempt(holds_lock=lambda: False, helpers=helpers).status is Status.STOPPED
+    assert sum(large.moved) <= size + CHUNK
+    assert journal_file.read_bytes() == recorded
+    assert large.attempt().resumed_bytes >= 2 * CHUNK and large.arrived()
+
+
+def test_who_lost_the_lock_throws_nothing_away_that_another_may_go_on_with(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flush fails, so the partial does not count any more for who wrote it; but it is no longer his."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "no flush")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fs.Folder, "seal", fails)
+        large.attempt(holds_lock=loses_the_lock(large))
     assert len(large.left()) == 1 and len(large.journal_files()) == 1
 
 

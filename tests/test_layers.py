@@ -23,7 +23,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     5: ("engine", "recorder"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
-        *("manifest_file", "jsonfile", "sample", "journal", "desk", "watch", "supervise"),
+        *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -52,6 +52,8 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     # among the verbs
     ("copier", "verifier"): "a copy is verified before it is renamed",
     ("copier", "journal"): "a large partial is taken up where an earlier run ended",
+    ("copier", "stream"): "a large file is read and written by several workers",
+    ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
     # one entry above its own command
     ("copytree", "transfer"): "`vdt copy` is one transfer with its surroundings",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ import pytest
 from vdt import fs, lock
 from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
-from vdt.lock import Holder, TreeLock
+from vdt.lock import Holder, TreeLock, other_around
 
 
 class Time:
@@ -113,6 +115,83 @@ def test_two_locks_have_two_tokens(state: Path) -> None:
     assert len(first.token) == 16 and int(first.token, 16) >= 0
 
 
+class Failing:
+    """Stands for a function of `os`: its first calls fail, before or after they are done."""
+
+    def __init__(self, name: str, times: int, *, done: bool = False, code: int = errno.EIO) -> None:
+        self._real, self._left, self._done, self._code = getattr(os, name), times, done, code
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if self._left > 0:
+            self._left -= 1
+            if self._done:
+                self._real(*args, **options)
+            raise OSError(self._code, os.strerror(self._code))
+        return self._real(*args, **options)
+
+
+@pytest.mark.parametrize("call", ["fsync", "unlink", "mkdir"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_lock_that_cannot_be_written_at_first_is_written_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch, call: str, times: int
+) -> None:
+    monkeypatch.setattr(os, call, Failing(call, times))
+    mine = make(state)
+    mine.acquire()
+    assert os.listdir(state) == ["lock.json"] and mine.held()
+    mine.release()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("folder", [".tree.vdt", ".vdt/raw_data"])
+def test_a_lock_that_is_refused_three_times_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setattr(os, "fsync", Failing("fsync", 1 << 30))
+    with pytest.raises(RefusedError, match="cannot be written"):
+        make(tmp_path / folder).acquire()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_is_refused_leaves_what_earlier_runs_need(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.mkdir()
+    (state / "journal").write_bytes(b"x")
+    monkeypatch.setattr(os, "fsync", Failing("fsync", 1 << 30))
+    with pytest.raises(RefusedError):
+        make(state).acquire()
+    assert os.listdir(state) == ["journal"]
+
+
+def test_half_a_lock_is_not_left_where_there_are_no_hard_links(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_hard_links(monkeypatch)
+    real, writes = json.dump, []
+
+    def dump(values: Any, file: Any) -> None:
+        writes.append(file.name)
+        if len(writes) == 2:
+            file.write('{"half"')
+            raise OSError(errno.EIO, "no")
+        real(values, file)
+
+    monkeypatch.setattr(json, "dump", dump)
+    mine = make(state)
+    mine.acquire()
+    assert [os.path.basename(name) for name in writes[1::2]] == ["lock.json"] * 2
+    assert mine.held()
+    mine.release()
+    assert not state.exists()
+
+
+def test_a_lock_that_was_put_in_place_and_said_to_have_failed_is_our_own(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", Failing("link", 1, done=True, code=errno.ETIMEDOUT))
+    mine = make(state)
+    mine.acquire()
+    assert mine.held() and mine.notes == []
+    mine.release()
+
+
 def test_a_lock_that_cannot_be_written_is_refused_and_named(state: Path) -> None:
     state.write_bytes(b"a file in the folder's place")
     with pytest.raises(RefusedError, match=r"lock\.json cannot be written") as caught:
@@ -197,9 +276,12 @@ def test_a_number_that_another_process_got_since_is_a_dead_process(state: Path) 
     mine.release()
 
 
-def test_a_process_whose_life_is_not_known_counts_as_alive(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(state, host=host_name(), process_id=4242, process_started="77")
-    monkeypatch.setattr(fs, "process_started", lambda pid: "unknown")
+@pytest.mark.parametrize(("then", "now"), [("77", "unknown"), ("unknown", "77"), ("unknown", "unknown")])
+def test_a_process_whose_life_is_not_known_counts_as_alive(
+    state: Path, monkeypatch: pytest.MonkeyPatch, then: str, now: str
+) -> None:
+    put(state, host=host_name(), process_id=4242, process_started=then)
+    monkeypatch.setattr(fs, "process_started", lambda pid: now)
     with pytest.raises(LockedError):
         make(state).acquire()
 
@@ -274,7 +356,23 @@ def test_a_stop_ends_the_wait_and_leaves_the_lock(state: Path) -> None:
 
 # -- locks that are no locks ---------------------------------------------------------------------------------------
 
-TORN = [b"", b"{", b"[]", b"null", b"7", b'"host"', b"\xff\xfe\x00", b'{"host": "x"}', b'{"counter": null}']
+FORGED = [
+    json.dumps(holder(host=host_name(), **change)).replace("Infinity", "1e999").encode()
+    for change in ({"process_id": 0}, {"process_id": -1}, {"process_id": 1 << 70}, {"counter": float("inf")})
+]
+TORN = [
+    *FORGED,
+    b"[" * 100_000,
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"7",
+    b'"host"',
+    b"\xff\xfe\x00",
+    b'{"host": "x"}',
+    b'{"counter": null}',
+]
 
 
 @pytest.mark.parametrize("text", TORN)
@@ -429,10 +527,20 @@ def test_of_many_who_race_for_one_lock_exactly_one_wins(state: Path, turn: int) 
     assert not state.exists()
 
 
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any, **options: Any) -> None:
+        raise OSError(95, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+
+
+@pytest.mark.parametrize("links", [True, False])
 def test_two_who_find_the_same_dead_lock_do_not_take_it_from_each_other(
-    state: Path, monkeypatch: pytest.MonkeyPatch
+    state: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     """The slower one has seen the dead lock; before it acts, the faster one has taken the tree over."""
+    if not links:
+        no_hard_links(monkeypatch)
     put(state, host=host_name(), process_id=dead_process(), process_started="1")
     faster, slower = make(state), make(state)
     real, first = fs.process_started, [True]
@@ -451,6 +559,217 @@ def test_two_who_find_the_same_dead_lock_do_not_take_it_from_each_other(
     faster.release()
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_holder_that_comes_back_in_the_last_moment_keeps_its_lock(
+    state: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """It beats between the newcomer's last look and its takeover."""
+    if not links:
+        no_hard_links(monkeypatch)
+    put(state)
+    real = os.replace
+
+    def late(old: Any, new: Any) -> None:
+        if ".stale-" in str(new):
+            put(state, counter=4)
+        real(old, new)
+
+    monkeypatch.setattr(lock.os, "replace", late)
+    when = Time(lambda turn: put(state, counter=5) if turn == 70 else None)
+    with pytest.raises(LockedError, match="another-machine"):
+        make(state, when).acquire()
+    assert len(when.waits) == 70, "watched anew from its return on"
+    assert os.listdir(state) == ["lock.json"]
+
+
+def test_a_link_whose_answer_was_lost_is_still_our_own(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS: the link is made, the answer lost, the call repeated, and then the name is taken: by us."""
+    real = os.link
+
+    def twice(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        real(*args, **options)
+
+    monkeypatch.setattr(os, "link", twice)
+    mine = make(state)
+    mine.acquire()
+    assert mine.held() and mine.notes == []
+    mine.release()
+
+
+# -- a holder that stood still -------------------------------------------------------------------------------------
+
+
+def held_for(when: Time, state: Path) -> TreeLock:
+    mine = make(state, when)
+    mine.acquire()
+    return mine
+
+
+@pytest.mark.parametrize("way", ["no folder", "an empty folder in its place"])
+def test_a_share_that_is_away_loses_the_lock_only_when_a_newcomer_may_take_it(tmp_path: Path, way: str) -> None:
+    when, share = Time(), tmp_path / "share"
+    share.mkdir()
+    mine = held_for(when, share / ".tree.vdt")
+    share.rename(tmp_path / "away")
+    if way != "no folder":
+        share.mkdir()
+    assert mine.held(), "for a moment the last answer stands"
+    when.now += 299
+    assert mine.held()
+    when.now += 2
+    assert not mine.held(), "somebody else may work there now, and it cannot be seen"
+    if share.exists():
+        share.rmdir()
+    (tmp_path / "away").rename(share)
+    assert mine.held(), "nobody took it meanwhile"
+    mine.release()
+    assert os.listdir(share) == []
+
+
+def test_a_share_that_comes_back_with_somebody_elses_lock_is_lost(tmp_path: Path) -> None:
+    when, share = Time(), tmp_path / "share"
+    share.mkdir()
+    mine = held_for(when, share / ".tree.vdt")
+    share.rename(tmp_path / "away")
+    assert mine.held()
+    put(tmp_path / "away/.tree.vdt")
+    (tmp_path / "away").rename(share)
+    when.now += 1
+    assert not mine.held()
+    mine.release()
+    assert os.listdir(share / ".tree.vdt") == ["lock.json"]
+
+
+def test_who_was_silent_for_too_long_beats_before_it_goes_on(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    when = Time()
+    mine = held_for(when, state)
+    when.now += 301
+    assert mine.held()
+    assert json.loads((state / "lock.json").read_text())["counter"] == 1, "a newcomer at the end of its wait sees it"
+    when.now += 301
+    monkeypatch.setattr(lock.os, "replace", fails)
+    assert not mine.held(), "who cannot show that it lives may be taken for dead at any moment"
+    monkeypatch.undo()
+    assert mine.held()
+    mine.release()
+
+
+def fails(*_: Any) -> None:
+    raise OSError(5, "away")
+
+
+def test_an_answer_serves_for_a_blink_only(state: Path) -> None:
+    when = Time()
+    mine = held_for(when, state)
+    assert mine.held()
+    put(state)
+    when.now += 0.2
+    assert not mine.held()
+    mine.release()
+
+
+def test_a_blink_without_a_lock_is_no_loss(state: Path) -> None:
+    """A server that replaces a file by removing it first."""
+    mine = held_for(Time(), state)
+    own = (state / "lock.json").read_bytes()
+    (state / "lock.json").unlink()
+    timer = threading.Timer(0.05, (state / "lock.json").write_bytes, [own])
+    timer.start()
+    assert mine.held()
+    timer.join()
+    mine.release()
+
+
+HOLDER = """
+import sys, time
+from vdt import lock
+lock.host_name = lambda: "elsewhere"
+mine = lock.TreeLock(sys.argv[1], say=print, wait=lambda s: bool(time.sleep(s)), beat_s=0.02, lost_after_s=0.5)
+mine.acquire()
+print(mine.held(), flush=True)
+sys.stdin.readline()
+print(mine.held(), flush=True)
+mine.release()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be suspended here")
+def test_a_suspended_holder_finds_its_lock_taken_when_it_goes_on(state: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "True\n"
+
+        def pause(seconds: float) -> bool:
+            threading.Event().wait(seconds)
+            return False
+
+        def newcomer() -> TreeLock:
+            return TreeLock(str(state), say=lambda line: None, wait=pause, beat_s=0.02, lost_after_s=0.5)
+
+        with pytest.raises(LockedError):
+            newcomer().acquire()
+        child.send_signal(signal.SIGSTOP)
+        mine = newcomer()
+        mine.acquire()
+        assert "stood still" in mine.notes[0]
+        child.send_signal(signal.SIGCONT)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "False\n"
+        assert child.wait(10) == 0
+        assert mine.held()
+        mine.release()
+        assert not state.exists()
+
+
 def test_holders_words() -> None:
     text = Holder("h", 7, "1", "2024-01-01", "t").words
     assert text == "host h, process 7, since 2024-01-01"
+
+
+# -- a lock around a folder ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state_folder", ["run/.raw_data.vdt", "run/raw_data/.vdt", "run/.vdt/raw_data", ".run.vdt", "run/raw_data/.a.vdt"]
+)
+def test_a_transfer_into_a_folder_or_around_it_is_seen_from_within(tmp_path: Path, state_folder: str) -> None:
+    (tmp_path / "run/raw_data/a/b").mkdir(parents=True)
+    place = str(tmp_path / "run/raw_data/a/b")
+    assert not other_around(place, "")
+    holder = make(tmp_path / state_folder)
+    holder.acquire()
+    assert other_around(place, "another token")
+    assert not other_around(place, holder.token), "one's own lock is no other"
+    holder.release()
+    assert not other_around(place, "")
+
+
+def test_a_transfer_into_a_neighbour_is_not_around(tmp_path: Path) -> None:
+    (tmp_path / "run/raw_data/a").mkdir(parents=True)
+    for state_folder in ("run/.output.vdt", "run/.vdt/output", "run/raw_data/.b.vdt"):
+        make(tmp_path / state_folder).acquire()
+    assert not other_around(str(tmp_path / "run/raw_data/a"), "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "around"),
+    [
+        ({"host": host_name(), "process_id": 2147483646}, False),
+        ({"host": "another-machine"}, True),
+    ],
+)
+def test_only_a_holder_that_died_here_is_known_to_be_gone(
+    tmp_path: Path, changes: Dict[str, Any], around: bool
+) -> None:
+    put(tmp_path / ".tree.vdt", **changes)
+    (tmp_path / "tree").mkdir()
+    assert other_around(str(tmp_path / "tree"), "") == around
+
+
+def test_a_lock_that_cannot_be_read_may_be_alive(tmp_path: Path) -> None:
+    put(tmp_path / ".tree.vdt").write_text("{")
+    assert other_around(str(tmp_path / "tree"), "")

@@ -63,6 +63,7 @@ def plan(
     also: Optional[str] = None,
     past_cache: bool = False,
     fold_case: bool = False,
+    time_step_ns: int = 0,
     **policy,
 ) -> FolderPlan:
     rules = Rules(
@@ -72,6 +73,7 @@ def plan(
         also=also,
         past_cache=past_cache,
         fold_case=fold_case,
+        time_step_ns=time_step_ns,
     )
     there = None if dest is None else list(dest)
     return Planner(rules, records).plan(Pair(where, sorted(source), there))
@@ -254,7 +256,7 @@ def test_an_action_carries_the_digest_of_what_lies_there() -> None:
     rules = {"records": records, "existing": Existing.PROVE}
     for source, more in ((file(), {"also": "md5"}), (file(), {"checksum": True}), (file(mtime=T + S), {})):
         (action,) = plan([source], [file()], **rules, **more).actions
-        assert action.proven_digest == DIGEST
+        assert (action.proven_digest, action.proven_mtime_ns) == (DIGEST, T)
     for there in (file(mtime=T + S), file(size=99)):
         (action,) = plan([file(mtime=T + 9 * S)], [there], **rules).actions
         assert action.proven_digest == "", "the record is of something else"
@@ -412,6 +414,37 @@ def test_a_newer_or_longer_source_replaces_a_proven_copy(source: Entry) -> None:
 def test_a_copy_that_is_proven_no_more_is_no_conflict(there: Optional[Entry], expected: str) -> None:
     found = plan([file(mtime=T - S, size=9)], [there] if there else [], records=recorded(file()))
     assert buckets(found) == {"a": expected}
+
+
+@pytest.mark.parametrize("away", [-2 * S + 1, -1, 1, 2 * S - 1])
+def test_times_that_the_share_rounds_are_equal_within_its_step(away: int) -> None:
+    step = {"time_step_ns": 2 * S - 1}
+    there = [file(mtime=T + away)]
+    assert buckets(plan([file()], there, **step)) == {"a": "skipped:present"}
+    assert buckets(plan([file()], there, existing=Existing.PROVE, **step)) == {"a": "prove"}, "both sides are read"
+    assert buckets(plan([file()], there)) == {"a": "copy"}, "one that keeps times exactly"
+    assert buckets(plan([file(size=99)], there, **step)) == {"a": "copy"}
+
+
+def test_behind_the_step_of_the_share_times_differ() -> None:
+    for away in (-2 * S, 2 * S):
+        assert buckets(plan([file()], [file(mtime=T + away)], time_step_ns=2 * S - 1)) == {"a": "copy"}
+
+
+def test_a_wider_window_of_the_user_stays() -> None:
+    found = plan([file()], [file(mtime=T - S)], modify_window_ns=2 * S, time_step_ns=1000)
+    assert buckets(found) == {"a": "skipped:present"}
+
+
+@pytest.mark.parametrize("existing", Existing)
+def test_a_record_of_the_source_s_own_time_is_finer_than_the_share_s(existing: Existing) -> None:
+    """A source that changed within the step, same size: copied as newer, in conflict as older; never called equal."""
+    rules = {"records": recorded(file(), stored=T - S), "existing": existing, "time_step_ns": 2 * S - 1}
+    there = [file(mtime=T - S)]
+    assert buckets(plan([file()], there, **rules)) == {"a": "skipped:on_record"}
+    (action,) = plan([file(mtime=T + 1)], there, **rules).actions
+    assert (action.verb, action.file_class) == (Verb.COPY, FileClass.NEWER)
+    assert buckets(plan([file(mtime=T - 1)], there, **rules)) == {"a": "conflict"}
 
 
 def test_a_conflict_is_seen_through_rounded_times() -> None:
@@ -897,6 +930,7 @@ more_rules = st.fixed_dictionaries(
         "replace_proven": flags,
         "also": st.sampled_from([None, "md5"]),
         "past_cache": flags,
+        "time_step_ns": st.sampled_from([0, 2 * S - 1]),
     }
 )
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, List
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
 from vdt import fs
 from vdt.errors import RefusedError
-from vdt.preflight import check_apart, check_room, make_missing, probe, unprobed
+from vdt.model import Policy
+from vdt.preflight import (
+    check_apart,
+    check_apart_by_marker,
+    check_room,
+    lowered,
+    make_missing,
+    past_cache,
+    probe,
+    see_source,
+    unprobed,
+)
 
 
 def listing(root: Path) -> List[str]:
@@ -85,6 +98,53 @@ def test_a_link_that_leads_out_of_the_source_is_apart(tmp_path: Path) -> None:
     check_apart(str(tmp_path / "a"), str(tmp_path / "a/out"))
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "state"),
+    [
+        ("share/tree", "other/tree", "other/.tree.vdt"),
+        ("share/tree", "other/tree", "other/tree/.vdt"),
+        ("share/tree", "other/tree/out", "other/tree/.out.vdt"),
+        ("share/tree", "other/tree/deep/out", "other/tree/deep/.out.vdt"),
+        ("share/tree/sub", "other/tree", "other/.tree.vdt"),
+    ],
+)
+def test_one_share_by_two_names_is_seen_by_our_own_lock(
+    tmp_path: Path, source: str, destination: str, state: str
+) -> None:
+    """A link stands for the second mount; file ids are not asked here."""
+    for folder in ("share/tree/sub/raw_data", "share/tree/deep/out", "share/tree/out"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "other").symlink_to("share")
+    (tmp_path / state).mkdir(parents=True)
+    (tmp_path / state / "ours").write_bytes(b"")
+
+    def ours(folder: str) -> bool:
+        return (Path(folder) / "ours").exists()
+
+    with pytest.raises(RefusedError, match="by another name"):
+        check_apart_by_marker(str(tmp_path / source), str(tmp_path / destination), str(tmp_path / state), ours)
+    (tmp_path / state / "ours").unlink()
+    check_apart_by_marker(str(tmp_path / source), str(tmp_path / destination), str(tmp_path / state), ours)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "state"),
+    [
+        ("run/raw_data", "run/copy/raw_data", "run/copy/.vdt/raw_data"),
+        ("a/b/tree", "a/tree", "a/.tree.vdt"),
+        ("a/b", "a/tree", "a/.tree.vdt"),
+        ("a/tree", "b/tree", "b/.tree.vdt"),
+    ],
+)
+def test_neighbours_of_the_state_folder_are_apart_from_it(
+    tmp_path: Path, source: str, destination: str, state: str
+) -> None:
+    for folder in (source, destination, state):
+        (tmp_path / folder).mkdir(parents=True)
+    place = str(tmp_path / state)
+    check_apart_by_marker(str(tmp_path / source), str(tmp_path / destination), place, lambda folder: folder == place)
+
+
 # -- the probe -----------------------------------------------------------------------------------------------------
 
 
@@ -153,10 +213,17 @@ def test_what_a_copy_cannot_do_without_is_refused_and_named(
     with pytest.raises(RefusedError) as caught:
         probe(str(tmp_path))
     text = str(caught.value)
-    assert words in text or (name == "unlink" and "cannot be" in text)
+    assert words in text
     assert str(tmp_path) in text and "permission denied" in text
     monkeypatch.undo()
     assert name == "unlink" or listing(tmp_path) == []
+
+
+def test_a_read_only_destination_is_said_to_refuse_the_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("create", "unlink"):
+        spoil(monkeypatch, name, lambda real: failing(real, 1 << 30, errno.EROFS))
+    with pytest.raises(RefusedError, match="cannot be written to: it is read-only"):
+        probe(str(tmp_path))
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -166,6 +233,52 @@ def test_a_refusal_counts_only_when_it_comes_three_times(
 ) -> None:
     spoil(monkeypatch, name, lambda real: failing(real, times, errno.EIO))
     probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
+def late(real: Callable[..., Any]) -> Callable[..., Any]:
+    """The first call is done and then says that it failed."""
+    left = [1]
+
+    def does(*args: Any) -> Any:
+        done = real(*args)
+        if left:
+            left.clear()
+            if isinstance(done, int):
+                os.close(done)
+            raise OSError(errno.ETIMEDOUT, "no answer")
+        return done
+
+    return does
+
+
+@pytest.mark.parametrize("name", ["create", "replace", "unlink"])
+def test_what_was_done_before_it_was_said_to_have_failed_is_seen_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    spoil(monkeypatch, name, late)
+    probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_rename_that_is_said_to_be_done_and_is_not_is_tried_three_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    left = [times]
+    real = fs.Folder.replace
+
+    def lies(folder: fs.Folder, name: str, final: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            real(folder, name, final)
+
+    monkeypatch.setattr(fs.Folder, "replace", lies)
+    if times == 1:
+        probe(str(tmp_path))
+    else:
+        with pytest.raises(RefusedError, match="renamed in: a rename was said to be done and was not"):
+            probe(str(tmp_path))
     assert listing(tmp_path) == []
 
 
@@ -201,13 +314,69 @@ def test_times_that_are_rounded_are_noted_with_their_step(
     assert noted == (step_ns > 100), "100 ns is what NTFS keeps: not worth a word"
 
 
-@pytest.mark.parametrize("call", ["utime", "fsync"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EPERM])
+@pytest.mark.parametrize(("call", "words"), [("utime", "time was refused"), ("fsync", "flush was refused")])
 def test_times_or_a_flush_that_are_refused_are_noted_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, words: str, code: int
+) -> None:
+    volume = replace(fs.volume(str(tmp_path)), flush=fs.Flush.FILE)
+    monkeypatch.setattr(fs, "volume", lambda path: volume)
+    monkeypatch.setattr(os, call, failing(getattr(os, call), 1 << 30, code))
+    found = probe(str(tmp_path))
+    assert any(words in note for note in found.notes)
+    assert listing(tmp_path) == []
+
+
+def test_a_refused_flush_is_not_asked_of_each_file_and_nothing_is_called_cold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = replace(fs.volume("/"), flush=fs.Flush.FILE, cold_reads=True)
+    monkeypatch.setattr(fs, "volume", lambda path: volume)
+    monkeypatch.setattr(os, "fsync", failing(os.fsync, 1 << 30, errno.EINVAL))
+    found = probe(str(tmp_path))
+    assert found.volume.flush is fs.Flush.NONE
+    assert not found.volume.cold_reads and "flushed" in found.volume.why_not_cold
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EPERM])
+def test_times_that_are_refused_are_not_set_file_by_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(os, "utime", failing(os.utime, 1 << 30, code))
+    found = probe(str(tmp_path))
+    assert not found.keeps_times
+    assert found.time_step_ns == 0, "a time of today is no rounding"
+    assert not lowered(Policy(), found).keep_times and Policy().keep_times
+
+
+@pytest.mark.parametrize("call", ["utime", "fchmod"])
+def test_a_time_or_mode_that_is_not_kept_once_is_set_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr(os, call, failing(getattr(os, call), 1 << 30, errno.EIO))
+    real, left = getattr(os, call), [1]
+
+    def once(*args: Any, **options: Any) -> None:
+        if left:
+            left.clear()
+        else:
+            real(*args, **options)
+
+    monkeypatch.setattr(os, call, once)
     found = probe(str(tmp_path))
-    assert any("was refused" in note for note in found.notes)
+    assert not left and found.keeps_times and not any("refused" in note for note in found.notes)
+
+
+def test_times_that_are_kept_leave_the_policy_as_it_is(tmp_path: Path) -> None:
+    found = probe(str(tmp_path))
+    assert found.keeps_times and lowered(Policy(), found) == Policy()
+
+
+@pytest.mark.parametrize("way", ["refused", "ignored"])
+def test_a_mode_that_is_not_kept_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    fake: Any = failing(os.fchmod, 1 << 30, errno.EPERM) if way == "refused" else lambda fd, mode: None
+    monkeypatch.setattr(os, "fchmod", fake)
+    found = probe(str(tmp_path))
+    assert any(f"{fs.MODE_WORD} was refused" in note for note in found.notes)
     assert listing(tmp_path) == []
 
 
@@ -226,6 +395,156 @@ def test_a_cold_read_that_is_refused_lowers_what_is_promised(tmp_path: Path, mon
     assert not found.volume.cold_reads
     assert (found.volume.kind, found.volume.flush) == (volume.kind, volume.flush)
     assert any("past this client's cache was refused" in note for note in found.notes)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> List[str]:
+    """A volume that may read cold; asked what lies in its cache, the system answers so, the last answer for ever."""
+    volume = replace(fs.volume("/"), flush=fs.Flush.NONE, cold_reads=True, why_not_cold="")
+    left = list(answers)
+    asked: List[str] = []
+
+    def cached(folder: fs.Folder, name: str) -> Any:
+        asked.append(name)
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    monkeypatch.setattr(fs, "volume", lambda path: volume)
+    monkeypatch.setattr(fs.Folder, "cached", cached)
+    real = fs.Folder.back
+    monkeypatch.setattr(fs.Folder, "back", lambda folder, name, *, cold: real(folder, name, cold=False))
+    return asked
+
+
+SHOWN = (True, False)
+
+
+def test_a_cold_read_counts_once_it_was_seen_to_leave_the_cache_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = watched(monkeypatch, *SHOWN, *SHOWN)
+    found = probe(str(tmp_path))
+    assert found.volume.cold_reads and found.notes == ()
+    assert len(asked) == 4 and len(set(asked)) == 2, "a large file and one that may lie beside its name"
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ((True, True), "served from it"),
+        ((*SHOWN, True, True), "served from it"),  # large files past the cache, small ones not: ext4 with inline_data
+        ((False, False), "served from it"),  # a no that says nothing: it was no yes when it should have been
+        ((None, None), "does not tell"),
+        ((True, None), "does not tell"),
+    ],
+)
+def test_a_cold_read_that_was_not_seen_to_go_past_the_cache_is_not_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: Any, words: str
+) -> None:
+    watched(monkeypatch, *answers)
+    found = probe(str(tmp_path))
+    assert not found.volume.cold_reads and words in found.volume.why_not_cold
+    assert any(words in note and "read back, no more" in note for note in found.notes)
+
+
+def test_pages_that_were_not_dropped_at_once_are_dropped_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched(monkeypatch, True, True, True, True, *SHOWN, *SHOWN)
+    assert probe(str(tmp_path)).volume.cold_reads
+
+
+def test_other_bytes_past_the_cache_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched(monkeypatch, *SHOWN)
+    real = fs.Folder.back
+
+    @contextmanager
+    def back(folder: fs.Folder, name: str, *, cold: bool) -> Iterator[Any]:
+        with real(folder, name, cold=False) as (found, views):
+            yield found, (memoryview(bytes(len(view))) for view in views) if cold else views
+
+    monkeypatch.setattr(fs.Folder, "back", back)
+    with pytest.raises(RefusedError, match="other bytes than were written"):
+        probe(str(tmp_path))
+    assert listing(tmp_path) == []
+
+
+def test_where_an_unbuffered_handle_is_an_order_it_needs_no_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows. Shows the decision, not that Windows keeps to it."""
+    watched(monkeypatch, None)
+    monkeypatch.setattr(fs, "DIRECT_MAY_BUFFER", False)
+    assert probe(str(tmp_path)).volume.cold_reads
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system does not tell what lies in its cache")
+def test_memory_is_never_called_past_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tmpfs opens with O_DIRECT and reads from memory; even if its type promised more, it would not be claimed."""
+    if not os.path.isdir("/dev/shm") or fs.volume("/dev/shm").kind != "tmpfs":
+        pytest.skip("no tmpfs here")
+    real = fs.volume
+    monkeypatch.setattr(fs, "volume", lambda path: replace(real(path), cold_reads=True, why_not_cold=""))
+    with TemporaryDirectory(dir="/dev/shm") as place:
+        found = probe(place)
+        assert listing(Path(place)) == []
+    assert not found.volume.cold_reads and found.volume.why_not_cold
+
+
+def test_the_type_alone_claims_nothing_that_the_probe_did_not_see(tmp_path: Path) -> None:
+    """On a real folder: the same answer as watching it by hand."""
+    found = probe(str(tmp_path)).volume
+    if not fs.volume(str(tmp_path)).cold_reads:
+        assert not found.cold_reads
+        return
+    (tmp_path / "x").write_bytes(os.urandom(1 << 16))
+    (tmp_path / "y").write_bytes(b"small")
+    with fs.Folder(str(tmp_path)) as folder:
+        folder.flush_volume()
+        assert found.cold_reads == (past_cache(folder, "x") == past_cache(folder, "y") == "")
+
+
+# -- the source, without a probe -----------------------------------------------------------------------------------
+
+COLD = fs.Volume("ext4", fs.Flush.VOLUME, True)
+
+
+def test_a_source_shows_its_cold_reads_on_files_that_lie_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    for name, size in (("empty", 0), ("small", 1), ("middle", 10), ("large", 100)):
+        (tmp_path / "deep/er" / name).write_bytes(bytes(size))
+    asked = watched(monkeypatch, *SHOWN, *SHOWN)
+    before = {path: path.stat() for path in tmp_path.rglob("*")}
+    assert see_source(str(tmp_path), COLD, asked=True).cold_reads
+    assert set(asked) == {"small", "large"}
+    after = {path: path.stat() for path in tmp_path.rglob("*")}
+    assert {p: (s.st_mtime_ns, s.st_ctime_ns) for p, s in before.items()} == {
+        p: (s.st_mtime_ns, s.st_ctime_ns) for p, s in after.items()
+    }, "the source is never written"
+
+
+@pytest.mark.parametrize("answers", [(True, True), (None, None), (*SHOWN, True, True)])
+def test_a_source_that_shows_nothing_is_promised_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: Any
+) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "b").write_bytes(b"bb")
+    watched(monkeypatch, *answers)
+    found = see_source(str(tmp_path), COLD, asked=True)
+    assert not found.cold_reads and found.why_not_cold
+
+
+def test_a_source_without_a_file_or_that_cannot_be_listed_is_promised_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/empty").write_bytes(b"")
+    assert "no file" in see_source(str(tmp_path), COLD, asked=True).why_not_cold
+    assert not see_source(str(tmp_path / "missing"), COLD, asked=True).cold_reads
+
+
+def test_a_source_is_only_looked_at_where_a_proof_needs_it(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    assert see_source(missing, COLD, asked=False) == COLD
+    memory = fs.Volume("tmpfs", fs.Flush.NONE, False, "memory")
+    assert see_source(missing, memory, asked=True) == memory
+
+
+# -- what a destination refuses ------------------------------------------------------------------------------------
 
 
 def test_a_volume_without_cold_reads_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +583,14 @@ def test_a_dry_run_asks_the_nearest_folder_that_is_there_and_makes_none(tmp_path
     found = unprobed(str(tmp_path / "not/yet/there"))
     assert found.volume.kind == fs.volume(str(tmp_path)).kind
     assert listing(tmp_path) == []
+
+
+def test_a_file_system_that_does_not_answer_at_first_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = fs.volume(str(tmp_path)).kind
+    monkeypatch.setattr(fs, "volume", failing(fs.volume, 2, errno.EIO))
+    assert unprobed(str(tmp_path)).volume.kind == kind
 
 
 def test_a_dry_run_into_what_cannot_be_reached_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

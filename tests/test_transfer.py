@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -556,7 +557,8 @@ def test_a_full_disk_ends_the_run_early_and_cleanly(place: Place, monkeypatch: p
             raise OSError(errno.ENOSPC, "no space")
         real(fd, view)
 
-    monkeypatch.setattr(fs, "write_all", full)
+    for room in (fs, sys.modules[fs.Folder.__module__]):
+        monkeypatch.setattr(room, "write_all", full)
     result = place.run()
     monkeypatch.undo()
     assert result.exit_code & 8 and "full" in result.stopped and not result.reached_end
@@ -603,7 +605,8 @@ def test_a_defect_in_the_copier_is_no_success(place: Place, monkeypatch: pytest.
     def defect(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(fs, "write_all", defect)
+    for room in (fs, sys.modules[fs.Folder.__module__]):
+        monkeypatch.setattr(room, "write_all", defect)
     with pytest.raises(ZeroDivisionError):
         place.run()
     assert place.stop

@@ -10,7 +10,7 @@ from vdt.model import Action
 
 _MOST_FILES = {
     fs.Flush.VOLUME: 256,  # one flush of the volume costs some milliseconds: shared by so many files it costs nothing
-    fs.Flush.FILE: 16,  # no flush to share: small batches keep many workers busy where every call is a round trip
+    fs.Flush.FILE: 8,  # no flush to share: small batches keep many workers busy where every call is a round trip
     fs.Flush.NONE: 128,
 }
 MOST_FILES = _MOST_FILES[fs.Flush.VOLUME]

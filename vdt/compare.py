@@ -6,7 +6,7 @@ enter: same size, same time and other bytes is Same (see plan.py for what is the
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Tuple
 
 from vdt.model import Entry, FileClass, Kind, Policy
 
@@ -36,3 +36,19 @@ def classify(source: Entry, dest: Optional[Entry], policy: Policy) -> FileClass:
     if policy.keep_modes and source.mode != dest.mode:
         return FileClass.TWEAKED
     return FileClass.SAME
+
+
+def older_or_shorter(size_bytes: int, mtime_ns: int, proven: Tuple[int, int], policy: Policy) -> bool:
+    """True for a source that must not replace a proven copy; `proven` is the size and time of what was copied then."""
+    proven_bytes, proven_ns = proven
+    if size_bytes < proven_bytes:
+        return True
+    return mtime_ns < proven_ns and not times_equal(mtime_ns, proven_ns, policy)
+
+
+def conflict_words(size_bytes: int, proven_bytes: int) -> str:
+    """What is said of such a source."""
+    return (
+        f"the source ({size_bytes} bytes) is older or shorter than the proven copy "
+        f"({proven_bytes} bytes); kept. --replace_proven replaces it"
+    )

@@ -11,15 +11,18 @@ the partial; open, fstat, read, close of the read-back; rename and a stat of the
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
+from vdt.compare import conflict_words, older_or_shorter
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
-from vdt.steps import SidedError, Step, StoppedReadingError
-from vdt.verifier import Verifier
+from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
+from vdt.stream import LEAST_BYTES, Stream, views_of
+from vdt.verifier import Proof, Verifier
 
 
 class _Staged(NamedTuple):
@@ -61,6 +64,8 @@ class Copier:
         self._journals = Journals() if journals is None else journals
         self._verifier = Verifier(job)
         self._follow = job.policy.links is Links.FOLLOW
+        self._hashed = job.verify is not Verify.NONE
+        self._flush_each = job.destination_volume.flush is fs.Flush.FILE
 
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
@@ -117,7 +122,7 @@ class Copier:
     # -- first half: read the source, write the partial ------------------------------------------------------------
 
     def _begin(self, index: int, action: Action, source: fs.Folder, dest: fs.Folder) -> Union[_Staged, Outcome]:
-        if self._job.stop:
+        if self._job.stop or (action.verb is Verb.LINK and self._job.lost_lock()):
             return Outcome(action, Status.STOPPED)
         self._job.watch.at("Copying File", source, action.source.name, dest)
         if action.verb is Verb.LINK:
@@ -154,6 +159,10 @@ class Copier:
                 if fresh:
                     found = fs.fd_stat(fd)
                     before = (found.size_bytes, found.mtime_ns)
+                    conflict = self._conflict(action, before)
+                    if conflict:
+                        failure = Failure("Copying File", source.at(name), TAKEN_CODE, conflict)
+                        return Outcome(action, Status.CONFLICT, failure=failure)
                 step = Step("Creating Destination File", dest, name)
                 begun = self._begin_partial(dest, action, before)
                 digester = begun.digester
@@ -212,6 +221,16 @@ class Copier:
             begun.resumed_bytes,
         )
 
+    def _conflict(self, action: Action, source: Tuple[int, int]) -> str:
+        """Why a source that is no longer as listed must not replace what lies there; "" where it may. What the listing
+        showed was decided by the plan."""
+        if not action.proven_digest or action.dest is None or self._job.replace_proven:
+            return ""
+        proven_bytes = action.dest.size_bytes
+        if not older_or_shorter(*source, (proven_bytes, action.proven_mtime_ns), self._job.policy):
+            return ""
+        return conflict_words(source[0], proven_bytes)
+
     def _begin_partial(self, dest: fs.Folder, action: Action, source: Tuple[int, int]) -> _Begun:
         """Open the partial of a source of this size and time: the one that a journal knows, else a new one.
 
@@ -239,7 +258,9 @@ class Copier:
         except OSError:
             return None
         try:
-            digester, good, damaged = check_prefix(out, journal, Digester(job.also), job.meter.take, job.stop)
+            digester, good, damaged = check_prefix(
+                out, journal, Digester(job.also), lambda fd, size: views_of(job, fd, size), job.stop
+            )
             if not good:
                 fs.close(out)
                 return None
@@ -265,6 +286,8 @@ class Copier:
             self._throw_away(dest, partial, journal)
 
     def _throw_away(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
+        if journal is not None and journal.digests and self._job.lost_lock():
+            return  # it may be in the hands of whoever holds the lock now
         _discard(dest, partial)
         if journal is not None:
             self._journals.drop(journal)
@@ -274,59 +297,50 @@ class Copier:
     ) -> Union[_Staged, Outcome, None]:
         """Copy a small file, held in memory as a whole, into the partial. None: it is no longer as listed."""
         job, entry = self._job, action.source
-        name, place, operation, made = entry.name, source, "Copying File", False
-        partial = partial_name(action.path, entry.size_bytes, entry.mtime_ns, job.token)
+        name, size, mtime_ns = entry.name, entry.size_bytes, entry.mtime_ns
+        job.meter.take(size)
         try:
-            fd = source.open_source(name, follow=self._follow)
-            try:
-                view = fs.read_whole(fd, entry.size_bytes)
-                size = len(view)
-                job.meter.take(size)
-                place, operation = dest, "Creating Destination File"
-                out = self._create(dest, partial, action)
-                made = True
-                try:
-                    if size:
-                        fs.write_all(out, view)
-                    digest = digest_of(view) if job.verify is not Verify.NONE else ""
-                    after = fs.fd_stat(fd)
-                except OSError:
-                    fs.close(out)
-                    raise
-                steady = after.size_bytes == size == entry.size_bytes and after.mtime_ns == entry.mtime_ns
-                if not (steady and after.regular):
-                    fs.close(out)
-                    dest.unlink(partial)
-                    return None
-                operation = "Time-Stamping Destination File"
-                dest.seal(
-                    out,
-                    partial,
-                    mtime_ns=after.mtime_ns if job.policy.keep_times else None,
-                    mode=after.mode if job.policy.keep_modes else None,
-                    created_mode=entry.mode,
-                    owner=after.owner if job.policy.keep_owner else None,
-                    flush=job.destination_volume.flush is fs.Flush.FILE,
-                )
-            finally:
-                fs.close(fd)
+            after, view = source.read_whole(name, size, follow=self._follow)
         except OSError as error:
-            if made:
-                _discard(dest, partial)
-            return Step(operation, place, name).failed(error, action)
+            return Step("Copying File", source, name).failed(error, action)
+        if len(view) != size or after.size_bytes != size or after.mtime_ns != mtime_ns or not after.regular:
+            return None
+        partial = partial_name(action.path, size, mtime_ns, job.token)
+        operation = "Creating Destination File"
+        policy = job.policy
+        try:
+            out = dest.write_whole(partial, view, entry.mode)
+            digest = digest_of(view) if self._hashed else ""
+            operation = "Time-Stamping Destination File"
+            dest.seal(
+                out,
+                partial,
+                mtime_ns=mtime_ns if policy.keep_times else None,
+                mode=after.mode if policy.keep_modes else None,
+                created_mode=entry.mode,
+                owner=after.owner if policy.keep_owner else None,
+                flush=self._flush_each,
+            )
+        except OSError as error:
+            _discard(dest, partial)
+            return Step(operation, dest, name).failed(error, action)
         job.moved(size)
-        return _Staged(index, action, source, dest, partial, digest, "", size, after.mtime_ns, after.mode)
+        return _Staged(index, action, source, dest, partial, digest, "", size, mtime_ns, after.mode)
 
     def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
         """Everything from `fd` that the partial lacks.
 
         Raises:
             SidedError: an OSError, with the side that gave it.
-            StoppedReadingError: the run was asked to stop in the middle.
+            StoppedReadingError: the run was asked to stop in the middle, or has lost its lock.
         """
-        job = self._job
-        hashed = job.verify is not Verify.NONE or bool(job.also)
-        out, digester, journal = begun.out, begun.digester, begun.journal
+        if self._job.helpers and size - begun.digester.size_bytes >= LEAST_BYTES:
+            self._pour_together(fd, begun, size, writing, reading)
+        else:
+            self._pour_alone(fd, begun, size, writing, reading)
+
+    def _pour_alone(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
+        job, out, digester = self._job, begun.out, begun.digester
         views = fs.read_views(fd, size, start=digester.size_bytes)
         step = reading
         try:
@@ -338,19 +352,57 @@ class Copier:
                 job.meter.take(len(view))
                 step = writing
                 fs.write_all(out, view)
-                if hashed:
-                    digester.update(view)
-                else:
-                    digester.size_bytes += len(view)
-                if journal is not None:
-                    journal.wrote(view)
-                job.moved(len(view))
+                self._passed(begun, view)
+                if begun.journal is not None:
+                    begun.journal.landed(digester.size_bytes)
                 if job.stop and digester.size_bytes < size:
                     raise StoppedReadingError
                 if digester.size_bytes > size:
                     return  # more than was promised: it grew, or it is no plain file any more; the caller looks
         except OSError as error:
             raise SidedError(step, error) from error
+
+    def _pour_together(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
+        """The same, with the help of workers that have nothing else to do."""
+        job, digester, journal = self._job, begun.digester, begun.journal
+        stream = Stream(
+            fd,
+            digester.size_bytes,
+            size,
+            take=job.meter.take,
+            crew=job.crew,
+            helpers=job.helpers,
+            out=begun.out,
+        )
+        try:
+            with closing(stream.views()) as views:
+                for view in views:
+                    self._passed(begun, view)
+                    if journal is not None:
+                        journal.landed(stream.landed_bytes)
+                    if job.stop and digester.size_bytes < size:
+                        raise StoppedReadingError
+        except OSError as error:
+            raise SidedError(writing if error is stream.write_error else reading, error) from error
+        finally:
+            if journal is not None:
+                journal.landed(stream.landed_bytes)
+
+    def _passed(self, begun: _Begun, view: memoryview) -> None:
+        """Bytes were read, in order: what is made of them on the way.
+
+        Raises:
+            StoppedReadingError: the lock is lost, as it was asked for behind a whole chunk.
+        """
+        if self._hashed or self._job.also:
+            begun.digester.update(view)
+        else:
+            begun.digester.size_bytes += len(view)
+        self._job.moved(len(view))
+        if begun.journal is not None and begun.journal.passed(view) and self._job.lost_lock():
+            # this process may have stood still, and whoever took the tree over goes on in this very partial
+            begun.journal.let_go()
+            raise StoppedReadingError
 
     def _create(self, dest: fs.Folder, partial: str, action: Action) -> int:
         try:
@@ -430,8 +482,10 @@ class Copier:
                     refused = f"its time could not be set: {fs.explain(error)[1]}"
                     note = f"{note}; {refused}" if note else refused
             step = Step("Creating Destination File", dest, name)
+            if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
+                raise StoppedReadingError
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
-            if not proof.is_file(dest.stat(name)):
+            if not _lies_there(dest, name, proof):
                 self._throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
@@ -461,8 +515,20 @@ class Copier:
 
 def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     """Name of the partial of one source file in one run: short, whatever the length of the target's name."""
-    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}".encode("utf-8", "surrogatepass")
-    return f".vdt-{short_digest(text)}.partial"
+    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}"
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # a name with undecodable bytes
+        data = text.encode("utf-8", "surrogatepass")
+    return f".vdt-{short_digest(data)}.partial"
+
+
+def _lies_there(dest: fs.Folder, name: str, proof: Proof) -> bool:
+    """True when the proven file has its final name. A name that is not there is no error: it is the answer."""
+    try:
+        return proof.is_file(dest.stat(name))
+    except FileNotFoundError:
+        return False
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple, Union
 
@@ -11,11 +12,27 @@ from vdt.stop import StopFlag
 
 FLUSH_ALONE_BYTES = 4 << 20  # from this size on a file is flushed by itself: syncfs would wait for other people's data
 
+LOST_LOCK = "the lock of this tree was lost to another transfer"
+
 
 class Meter(Protocol):
     """Told of bytes as they are read; may block (a bandwidth limit) and must be safe in threads."""
 
     def take(self, count: int) -> object: ...
+
+
+class Crew(Protocol):
+    """Workers that may help with a task of another one: each call of `piece` does a bit of it, False when none is left.
+    Help may come at any time or never; when the block is left no more is begun."""
+
+    def shared(self, piece: Callable[[], bool]) -> AbstractContextManager[None]: ...
+
+
+class NoCrew:
+    """Nobody helps."""
+
+    def shared(self, piece: Callable[[], bool]) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class Noting(Protocol):
@@ -73,5 +90,14 @@ class CopyJob:
     moved: Callable[[int], None]  # bytes of the source that were dealt with, for the bar
     also: Optional[str] = None
     replace_proven: bool = False
-    holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames
+    holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames, and before each rename
+    crew: Crew = NoCrew()  # helps with large files
+    helpers: int = 0  # most workers that can be of help
     watch: Noting = field(default_factory=Unwatched)
+
+    def lost_lock(self) -> bool:
+        """True when somebody else may work on this tree now; the run is told to stop."""
+        if self.holds_lock():
+            return False
+        self.stop.set(LOST_LOCK)
+        return True

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
-from vdt.copyjob import Meter
+from vdt.copyjob import LOST_LOCK, Meter
 from vdt.errors import RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
@@ -101,6 +101,7 @@ def copy_tree(
         meter=meter or NoLimit(),
         dry_run=request.dry_run,
         log_format=LogFormat(mt=request.threads > 1),
+        state_name=STATE_INSIDE if _left_inside(source, destination) else "",
     )
     started = datetime.now().astimezone()
     with ExitStack() as stack:
@@ -109,21 +110,28 @@ def copy_tree(
         job = replace(job, records=records, notes=tuple(notes))
         reports.log = _log(request, listing, stack)
         if not request.dry_run:
+            stack.enter_context(fs.stay_awake())
             reports.watch.phase("Preparing", destination)
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
+                stack.callback(_release, lock, reports.watch)
+                if job.state_name and not inside:
+                    preflight.remove_empty([os.path.join(destination, STATE_INSIDE)])
+                real = os.path.realpath(destination)
+                preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
             except RefusedError:
+                stack.close()
                 preflight.remove_empty(made)
                 raise
-            stack.callback(_release, lock, reports.watch)
             job = replace(
                 job,
                 target=target,
+                policy=preflight.lowered(request.policy, target),
                 token=lock.token,
                 root_created=destination in made,
-                state_name=STATE_INSIDE if inside else "",
+                state_name=STATE_INSIDE if inside else job.state_name,
                 notes=(*lock.notes, *notes),
                 journals=Journals.load(lock.folder),
             )
@@ -137,17 +145,20 @@ def copy_tree(
         reports.progress.begin(os.path.basename(destination) or destination, None)
         asked_for = [request.manifest] if request.manifest else []
         former = Former([(fs.absolute(path), _kept_as(path, started)) for path in asked_for])
-        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(lock.held))
+        held = lock.held if not request.dry_run else lambda: True
+        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(held))
         reports.watch.so_far = lambda: result
-        if request.manifest and not request.dry_run:
+        if not held():  # what is said of this tree from now on is said by whoever holds it
+            result = replace(result, reached_end=False, stopped=LOST_LOCK)
+        elif request.manifest and not request.dry_run:
             reports.watch.phase("Writing", request.manifest)
             result = _write_manifest(result, lines, request.manifest, former, started)
-            reports.watch.so_far = lambda: result
+        reports.watch.so_far = lambda: result
     return result
 
 
 def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
-    """Take the lock beside the destination, or inside it where that cannot be; (lock, True when inside)."""
+    """Take the lock beside the destination, or inside it where that is refused for good; (lock, True when inside)."""
     parent, name = os.path.split(os.path.realpath(destination).rstrip("/\\") or destination)
     beside = os.path.join(parent, f".{name}.vdt")
     inside = os.path.join(destination, STATE_INSIDE)
@@ -168,7 +179,7 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
             lock.acquire()
             return lock, is_inside
         except RefusedError as error:
-            if error.__cause__ is None:  # held by somebody, not unwritable
+            if not _for_good(error.__cause__):
                 raise
             last = error
     assert last is not None
@@ -180,6 +191,22 @@ def _release(lock: TreeLock, watch: Watch) -> None:
     if not watch.abandoned:
         watch.phase("Giving back", lock.folder)
         lock.release()
+
+
+def _for_good(cause: Optional[BaseException]) -> bool:
+    """True where the system refuses the place itself; not for a lock that is held, nor for a disk that fails."""
+    return isinstance(cause, OSError) and (isinstance(cause, PermissionError) or fs.heal(cause) is fs.Heal.NEVER)
+
+
+def _left_inside(source: str, destination: str) -> bool:
+    """True where an empty state folder lies inside the destination: of a run whose lock could not lie beside it, or
+    not be written. One that the source has too is data."""
+    try:
+        return not os.listdir(os.path.join(destination, STATE_INSIDE)) and not os.path.lexists(
+            os.path.join(source, STATE_INSIDE)
+        )
+    except OSError:
+        return False
 
 
 def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:

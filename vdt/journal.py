@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from contextlib import closing
+from typing import Callable, Dict, Generator, Iterator, List, Optional, Tuple
 
 from vdt import fs
 from vdt.hashing import ChunkDigester, Digester
@@ -37,6 +38,7 @@ class Journal:
         self._file = os.path.join(folder, partial.rpartition(".")[0] + ENDING)
         self._written = 0  # lines of the file that are known to be good; -1 once it cannot be written
         self._hasher = ChunkDigester(chunk_bytes)
+        self._passed: List[str] = []  # digests of chunks that are on their way
 
     @property
     def landed_bytes(self) -> int:
@@ -46,14 +48,25 @@ class Journal:
     def goes_on(self, good: int) -> None:
         """Begin behind the first `good` chunks; what was recorded behind them is forgotten."""
         self._hasher = ChunkDigester(self.chunk_bytes)
+        self._passed = []
         if good < len(self.digests):
             del self.digests[good:]
             self._written = min(self._written, 0)  # the file names chunks that are gone: written anew
 
-    def wrote(self, view: memoryview) -> None:
-        """Bytes were handed to the system, in order; each chunk that became whole is put on record."""
-        for digest in self._hasher.update(view):
-            self.digests.append(digest)
+    def passed(self, view: memoryview) -> bool:
+        """Bytes are on their way to the system, in order. True where they complete a chunk."""
+        whole = self._hasher.update(view)
+        self._passed += whole
+        return bool(whole)
+
+    def let_go(self) -> None:
+        """Somebody else may write this journal now: nothing more is recorded in it."""
+        self._written, self._passed = -1, []
+
+    def landed(self, size_bytes: int) -> None:
+        """The partial holds its first `size_bytes` bytes without a gap; each chunk that is whole is put on record."""
+        while self._passed and (len(self.digests) + 1) * self.chunk_bytes <= size_bytes:
+            self.digests.append(self._passed.pop(0))
             self._record()
 
     def _record(self) -> None:
@@ -227,37 +240,43 @@ def _stays_inside(path: str) -> bool:
 
 
 def check_prefix(
-    fd: int, journal: Journal, digester: Digester, take: Callable[[int], object], stop: StopFlag
+    fd: int,
+    journal: Journal,
+    digester: Digester,
+    read: Callable[[int, int], Generator[memoryview, None, None]],
+    stop: StopFlag,
 ) -> Tuple[Digester, int, int]:
-    """Read a partial's recorded chunks again: (a digester that has seen those that are right, their number, the number
-    of those that are not and of all behind them).
+    """Read a partial's recorded chunks again, by `read` (descriptor, bytes).
+
+    Returns a digester that has seen those that are right, their number, and the number of those that are not and of all
+    behind them.
 
     Raises:
         OSError: the partial cannot be read.
         StoppedReadingError: the run was asked to stop.
     """
     hasher, good = ChunkDigester(journal.chunk_bytes), 0
-    for view in fs.read_views(fd, journal.landed_bytes):
-        take(len(view))
-        if stop:
-            raise StoppedReadingError
-        # the partial may be longer than what is recorded of it
-        whole = view[: max(0, journal.landed_bytes - digester.size_bytes)]
-        digester.update(whole)
-        wrong = False
-        for digest in hasher.update(whole):
-            wrong = wrong or digest != journal.digests[good]  # what follows a wrong chunk counts no more
-            good += not wrong
-        if wrong or good == len(journal.digests):
-            break
+    with closing(read(fd, journal.landed_bytes)) as views:
+        for view in views:
+            if stop:
+                raise StoppedReadingError
+            # the partial may be longer than what is recorded of it
+            whole = view[: max(0, journal.landed_bytes - digester.size_bytes)]
+            digester.update(whole)
+            wrong = False
+            for digest in hasher.update(whole):
+                wrong = wrong or digest != journal.digests[good]  # what follows a wrong chunk counts no more
+                good += not wrong
+            if wrong or good == len(journal.digests):
+                break
     bad = len(journal.digests) - good
     if digester.size_bytes != good * journal.chunk_bytes:  # it has seen bytes that do not count
         digester = digester.anew()
         left = good * journal.chunk_bytes
-        for view in fs.read_views(fd, left) if left else ():
-            take(len(view))
-            digester.update(view[:left])
-            left -= len(view[:left])
-            if not left:
-                break
+        with closing(read(fd, left)) as views:
+            for view in views if left else ():
+                digester.update(view[:left])
+                left -= len(view[:left])
+                if not left:
+                    break
     return digester, good, bad

@@ -2,17 +2,22 @@
 
 May: write and remove its own lock. A lock is taken over when its process is dead on this host, or when its counter
 stood still for `LOST_AFTER_S` by this machine's own clock; clocks of two machines are never compared.
+
+A file system has no "replace it if it is still that one": a holder that was suspended at the wrong moment may put its
+lock over that of whoever took the tree over. Then it is the other one that finds its lock lost and stops; one goes on.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 from vdt import fs
 from vdt.errors import LockedError, RefusedError
@@ -21,6 +26,10 @@ from vdt.evidence import host_name
 LOCK_NAME = "lock.json"
 BEAT_S = 30.0  # the holder bumps the counter this often
 LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any more
+_FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
+_BEING_ASKED_S = 1.0  # and so long while another worker fetches the next one
+_BLINK_S = 0.2  # some servers replace a file by removing it first
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,10 @@ class TreeLock:
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
         self._lost = False
+        self._beating, self._asking = threading.Lock(), threading.Lock()
+        self._counter = 0
+        self._beaten_at = self._seen_at = -math.inf  # when the lock was last written, and last read as ours
+        self._home: Tuple[int, int] = (0, 0)  # the folder around the state folder, to tell a share that is away
 
     def acquire(self) -> None:
         """Take the lock.
@@ -87,14 +100,22 @@ class TreeLock:
             LockedError: somebody else holds it, or may and the wait was cut short.
             RefusedError: the lock cannot be written.
         """
-        try:
-            fs.make_folder(self.folder)
-            while not self._create():
-                self._take_over()
-        except OSError as error:
-            raise RefusedError(
-                f"The lock {self._path} cannot be written: {fs.explain(error)[1]}. Check the permissions of the folder."
-            ) from error
+        for attempt in range(1, _TRIES + 1):
+            try:
+                fs.make_folder(self.folder)
+                self._home = fs.real_id(os.path.dirname(self.folder))
+                while not self._create():
+                    self._take_over()
+                break
+            except OSError as error:
+                if attempt < _TRIES and fs.heal(error) is fs.Heal.MAYBE:
+                    continue
+                self._undo()
+                raise RefusedError(
+                    f"The lock {self._path} cannot be written: {fs.explain(error)[1]}. "
+                    "Check the permissions of the folder."
+                ) from error
+        self._beaten_at = self._clock()
         self._heart = threading.Thread(target=self._beat, name="vdt-lock", daemon=True)
         self._heart.start()
 
@@ -102,33 +123,58 @@ class TreeLock:
         """Put a complete lock file in place, or find that one is there. Never leaves half a file."""
         mine = self._write_beside(self._me)
         try:
-            try:
-                os.link(mine, self._path)
-            except FileExistsError:
-                return False
-            except OSError:  # no hard links here: an exclusive create is the next best
-                try:
-                    with open(self._path, "x", encoding="utf-8") as file:
-                        json.dump(asdict(self._me), file)
-                except FileExistsError:
-                    return False
-            return True
+            return self._put_in_place(mine, self._me)
         finally:
             os.unlink(mine)
 
+    def _put_in_place(self, beside: str, holder: Holder) -> bool:
+        """Give a lock file that lies beside its name, unless that is taken."""
+        try:
+            os.link(beside, self._path)
+            return True
+        except FileExistsError:
+            pass
+        except OSError:  # no hard links here: an exclusive create is the next best
+            try:
+                file = open(self._path, "x", encoding="utf-8")
+            except FileExistsError:
+                pass
+            else:
+                try:
+                    with file:
+                        json.dump(asdict(holder), file)
+                except OSError:
+                    _forget(self._path)  # half a lock, that nobody could tell from a live one
+                    raise
+                return True
+        there = self._read()  # a share repeats a call whose answer was lost, and then finds what that call made
+        return there is not None and there.token == holder.token
+
     def _write_beside(self, holder: Holder) -> str:
         path = f"{self._path}.{self.token}"
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(asdict(holder), file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(asdict(holder), file)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            _forget(path)
+            raise
         return path
+
+    def _undo(self) -> None:
+        """Take back what a refused `acquire` made; never raises."""
+        _forget(f"{self._path}.{self.token}")
+        found = self._read()
+        if found is not None and found.token == self.token:
+            _forget(self._path)
+        self._remove_folder()
 
     def _take_over(self) -> None:
         """Return when the lock that stands in the way was removed; raise LockedError when it is alive."""
         seen = self._read()
         if seen is not None and seen.host == self._me.host and seen.machine in ("", self._me.machine):
-            if fs.process_started(seen.process_id) in (seen.process_started, "unknown"):
+            if _lives(seen):
                 raise LockedError(
                     f"Another transfer works on {self._tree}: {seen.words}. Wait until it ends, or stop it."
                 )
@@ -154,62 +200,103 @@ class TreeLock:
         except FileNotFoundError:
             return
         taken = self._read(aside)
-        if taken is not None and (seen is None or taken.token != seen.token):
+        if taken is not None and taken != seen:  # a faster newcomer's, or its holder came back: put it back, look again
             try:
-                os.link(aside, self._path)  # a faster newcomer's live lock: put it back and look again
+                self._put_in_place(aside, taken)
             except OSError:
-                pass
+                pass  # its holder finds it lost and stops
             os.unlink(aside)
             return
         os.unlink(aside)
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        try:
-            with open(path or self._path, encoding="utf-8") as file:
-                values = json.load(file)
-            return Holder(
-                str(values["host"]),
-                int(values["process_id"]),
-                str(values["process_started"]),
-                str(values["since"]),
-                str(values["token"]),
-                int(values["counter"]),
-                str(values.get("machine", "")),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return _holder(path or self._path)
 
     def _beat(self) -> None:
-        count = 0
         while not self._end.wait(self._beat_s):
-            count += 1
             try:
-                if not self.held():
+                if not self._bump():
                     return
-                beside = self._write_beside(replace(self._me, counter=count))
-                try:
-                    os.replace(beside, self._path)
-                except OSError:
-                    os.unlink(beside)
             except OSError:
                 continue  # a share that is away; `held` tells whether the lock survived it
 
-    def held(self) -> bool:
-        """True while the lock file is still ours. Reads it from disk."""
+    def _bump(self) -> bool:
+        """Write the next count. False: the lock is lost. Raises OSError where that cannot be told or written."""
+        with self._beating:
+            beside = self._write_beside(replace(self._me, counter=self._counter + 1))
+            try:
+                mine = self._look()  # as late as can be: what is replaced next must still be ours
+                if mine:
+                    os.replace(beside, self._path)
+                    self._counter += 1
+                    self._beaten_at = self._clock()
+                    return True
+                os.unlink(beside)
+            except OSError:
+                os.unlink(beside)
+                raise
+            if mine is None:
+                raise OSError(errno.EIO, "the lock cannot be read", self._path)
+            return False
+
+    def _look(self) -> Optional[bool]:
+        """Read the lock: True ours, False lost (for good), None when it cannot be told now."""
         if self._lost:
             return False
         found = self._read()
+        if found is None:
+            self._end.wait(_BLINK_S)
+            found = self._read()
         if found is not None:
             self._lost = found.token != self.token
-        else:
-            try:
-                os.stat(self._path)
-            except FileNotFoundError:
-                self._lost = os.path.isdir(os.path.dirname(self.folder))  # a share that is away shows no folder
+            return not self._lost
+        try:
+            os.stat(self._path)
+        except FileNotFoundError:
+            try:  # a share that is away shows no folder, or the empty one that it was mounted on
+                self._lost = fs.real_id(os.path.dirname(self.folder)) == self._home
             except OSError:
-                pass  # away for a moment: the last answer stands
-        return not self._lost
+                return None
+            return False if self._lost else None
+        except OSError:
+            pass
+        return None
+
+    def held(self) -> bool:
+        """True while the lock is still ours, read from disk now or a blink ago.
+
+        While it cannot be read the last answer stands, for as long as no newcomer may take it over. A holder that could
+        not write its count for so long must write it first: a newcomer may be about to act on what it saw.
+        """
+        age = self._clock() - self._seen_at
+        if 0 <= age < _FRESH_S:
+            return not self._lost
+        if not self._asking.acquire(blocking=not 0 <= age < _BEING_ASKED_S):
+            return not self._lost
+        try:
+            return self._ask()
+        finally:
+            self._asking.release()
+
+    def _ask(self) -> bool:
+        now = self._clock()
+        if 0 <= now - self._seen_at < _FRESH_S:
+            return not self._lost  # another worker asked meanwhile
+        mine = self._look()
+        if mine is not False and now - self._beaten_at > self._lost_after_s:
+            try:
+                mine = self._bump() and self._look()
+            except OSError:
+                return False
+        if mine:
+            self._seen_at = now
+        return mine is not False
+
+    def lies_in(self, folder: str) -> bool:
+        """True when this very lock is seen in `folder`: then that is the state folder, by another name perhaps."""
+        found = self._read(os.path.join(folder, LOCK_NAME))
+        return found is not None and found.token == self.token
 
     def release(self) -> None:
         """Give the lock back and remove what is left of the state folder; never raises."""
@@ -217,16 +304,77 @@ class TreeLock:
         if self._heart is not None:
             self._heart.join(timeout=5)
         try:
-            if self.held():
+            if self._look():
                 os.unlink(self._path)
             for name in os.listdir(self.folder):
                 if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
                     os.unlink(os.path.join(self.folder, name))
         except OSError:
             pass
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        """The state folder, and the one around it where that is ours, as far as they are empty."""
         parent = os.path.dirname(self.folder)
         for folder in (self.folder, parent) if os.path.basename(parent) == ".vdt" else (self.folder,):
             try:
                 os.rmdir(folder)
             except OSError:
                 return
+
+
+def other_around(place: str, token: str) -> bool:
+    """True where a transfer other than the one of `token` may be at work on a folder: into it, into one around it.
+
+    Only a holder that died on this machine is known to be gone; of all others the lock counts as it lies there.
+    """
+    current = os.path.realpath(place)
+    while True:
+        parent, name = os.path.split(current)
+        beside = [os.path.join(parent, f".{name}.vdt"), os.path.join(parent, ".vdt", name)] if name else []
+        for folder in (os.path.join(current, ".vdt"), *beside):
+            path = os.path.join(folder, LOCK_NAME)
+            if os.path.lexists(path):
+                seen = _holder(path)
+                if seen is None or (seen.token != token and not _died_here(seen)):
+                    return True
+        if not name:
+            return False
+        current = parent
+
+
+def _died_here(seen: Holder) -> bool:
+    return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
+
+
+def _holder(path: str) -> Optional[Holder]:
+    """What a lock file says; None where it is not there or makes no sense."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+        holder = Holder(
+            str(values["host"]),
+            int(values["process_id"]),
+            str(values["process_started"]),
+            str(values["since"]),
+            str(values["token"]),
+            int(values["counter"]),
+            str(values.get("machine", "")),
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return holder if 0 < holder.process_id < 1 << 32 else None
+
+
+def _forget(path: str) -> None:
+    """Remove a file of ours; one that cannot be removed stays."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _lives(seen: Holder) -> bool:
+    """Whether a holder on this machine still runs; one that cannot be told from another life of its number does."""
+    started = fs.process_started(seen.process_id)
+    return started is not None and (started == seen.process_started or "unknown" in (started, seen.process_started))

@@ -175,6 +175,7 @@ class Action(NamedTuple):
     attempt: int = 1  # counts from 1
     dest: Optional[Entry] = None  # what lies there now
     proven_digest: str = ""  # on record for what lies there now, "" where nothing is
+    proven_mtime_ns: int = 0  # of the source that it was copied from
 
     @property
     def path(self) -> str:

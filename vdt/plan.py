@@ -7,10 +7,11 @@ Nothing here touches a disk; a dry run is this plan, reported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from vdt.compare import classify, times_equal
+from vdt.compare import classify, conflict_words, older_or_shorter
 from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Policy, Problem, Verb, join
 from vdt.records import History, Record, Records
 from vdt.selection import PARTIAL, PARTIAL_BEGINS, Selection
@@ -32,6 +33,10 @@ class Skipped(NamedTuple):
     evidence: Evidence
     record: Optional[Record] = None
     word: str = ""  # robocopy's word where it is not the class: "named", "large", "small", ...
+
+
+# for what is made for every file of a second run: a third of the price of the constructor
+_present: Callable[[Tuple[object, ...]], Skipped] = partial(tuple.__new__, Skipped)
 
 
 @dataclass
@@ -66,6 +71,7 @@ class Rules:
     also: Optional[str] = None  # the second digest that a record must hold to count
     past_cache: bool = False  # a record must be of a read past the cache; a weaker one is proven again
     fold_case: bool = False  # the destination does not tell "a" from "A"
+    time_step_ns: int = 0  # how coarsely the destination keeps times
 
 
 class Planner:
@@ -74,6 +80,8 @@ class Planner:
     def __init__(self, rules: Rules, records: Records) -> None:
         self._rules = rules
         self._policy = rules.policy
+        window_ns = max(rules.policy.modify_window_ns, rules.time_step_ns)
+        self._rounding = replace(rules.policy, modify_window_ns=window_ns)
         self._records = records
         self._selection = Selection(rules.policy, fold_case=rules.fold_case)
         self._key: Callable[[str], str] = str.lower if rules.fold_case else str
@@ -95,7 +103,7 @@ class Planner:
         taken: Dict[str, str] = {}
         left_out = set()  # no extras, and no copies of anything else
         fold_case, everything, lonely = self._rules.fold_case, self._selection.takes_every_file, self._new_are_copied
-        folder, actions = pair.folder, plan.actions
+        folder, actions, skipped = pair.folder, plan.actions, plan.skipped
         for entry in pair.source:
             name = entry.name
             if everything and entry.kind is Kind.FILE and not entry.offline and not name.startswith(PARTIAL_BEGINS):
@@ -113,6 +121,14 @@ class Planner:
             dest = present.pop(name, None)
             if dest is None and lonely and entry.kind is Kind.FILE:
                 actions.append(Action(folder, entry, Verb.COPY, FileClass.LONELY))
+            elif (
+                self._same_are_left  # and nothing at all differs: the usual file of a second run
+                and dest is not None
+                and entry.kind is Kind.FILE
+                and entry[1:5] == dest[1:5]  # kind, size, time, mode
+                and not records
+            ):
+                skipped.append(_present((entry, FileClass.SAME, Evidence.PRESENT, None, "")))
             else:
                 self._place(plan, entry, dest, records)
         for entry in sorted(entry for name, entry in present.items() if name not in left_out):
@@ -159,15 +175,14 @@ class Planner:
             else:
                 plan.descend.append((entry, dest is not None))
             return
-        file_class = classify(entry, dest, policy)
+        history = records.get(entry.name) if records else None
+        record = history.of(dest) if history and dest is not None and entry.kind is Kind.FILE else None
+        # what the share rounded off counts only where no record holds the source's own time
+        file_class = classify(entry, dest, self._rounding if record is None else policy)
         if file_class is FileClass.MISMATCH and dest is not None:
             plan.mismatches.append((entry, dest))
             return
-        history = records.get(entry.name) if records else None
-        record = history.of(dest) if history and dest is not None and entry.kind is Kind.FILE else None
-        proven = ""
         if record is not None and dest is not None:
-            proven = record.digest
             if record.matches_source(entry):
                 # the destination may keep the time coarsely; the record knows that, so times count as equal
                 file_class = classify(entry, dest._replace(mtime_ns=entry.mtime_ns), policy)
@@ -175,17 +190,17 @@ class Planner:
                 if self._record_has_all(record) and not (again or policy.checksum):
                     self._skip(plan, Skipped(entry, file_class, Evidence.ON_RECORD, record), dest)
                     return
-            elif not self._rules.replace_proven and self._older_or_shorter(entry, record):
-                reason = (
-                    f"the source ({entry.size_bytes} bytes) is older or shorter than the proven copy "
-                    f"({dest.size_bytes} bytes); kept. --replace_proven replaces it"
-                )
+            elif not self._rules.replace_proven and older_or_shorter(
+                entry.size_bytes, entry.mtime_ns, (record.size_bytes, record.mtime_ns), policy
+            ):
+                reason = conflict_words(entry.size_bytes, dest.size_bytes)
                 plan.conflicts.append((Problem(join(plan.folder, entry.name), reason), entry.size_bytes))
                 return
         if file_class is FileClass.SAME and self._same_are_left and entry.kind is Kind.FILE:
             plan.skipped.append(Skipped(entry, file_class, Evidence.PRESENT))
             return
-        self._decide(plan, Action(plan.folder, entry, _verb(entry), file_class, 1, dest, proven))
+        digest, mtime_ns = (record.digest, record.mtime_ns) if record is not None else ("", 0)
+        self._decide(plan, Action(plan.folder, entry, _verb(entry), file_class, 1, dest, digest, mtime_ns))
 
     def _decide(self, plan: FolderPlan, action: Action) -> None:
         policy, entry, dest, file_class = self._policy, action.source, action.dest, action.file_class
@@ -222,11 +237,6 @@ class Planner:
         if self._rules.past_cache and not record.evidence.past_cache:
             return False
         return not also or record.also.startswith(also + ":")
-
-    def _older_or_shorter(self, entry: Entry, record: Record) -> bool:
-        if entry.size_bytes < record.size_bytes:
-            return True
-        return entry.mtime_ns < record.mtime_ns and not times_equal(entry.mtime_ns, record.mtime_ns, self._policy)
 
 
 def _verb(entry: Entry) -> Verb:

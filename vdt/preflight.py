@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Callable, List, Sequence, Tuple, TypeVar
+from itertools import islice
+from typing import Callable, List, Optional, Sequence, Set, Tuple, TypeVar
 
 from vdt import fs
 from vdt.errors import RefusedError
 from vdt.hashing import digest_views
-from vdt.model import Kind
+from vdt.model import Kind, Policy
 
 _TRIES = 3
-_PROBE_BYTES = 4096
+_PROBE_BYTES = 64 << 10  # several blocks, so that it lies on the medium as large files do
+_SMALL_BYTES = 40  # so few that ext4 (inline_data) keeps them beside the file's name, where O_DIRECT does not reach
 _PROBE_TIME_NS = 1_699_999_999_999_999_999  # an odd second and all nines: whatever a share rounds to shows in full
 _EXACT_NS = 100  # NTFS and SMB keep times in steps of 100 ns: not worth a word
+_NOT_KEPT_NS = 86_400 * 10**9  # no file system rounds so far (FAT: 2 s, and an hour of summer time)
 _MODE = 0o644
+_ANOTHER = "it keeps another one"
+_OTHER_BYTES = "a read past this client's cache gave other bytes"
+_LOOK_INTO = 256  # folders of a source that are searched for a file to try
 Value = TypeVar("Value")
 
 
@@ -30,6 +36,7 @@ class Destination:
     fold_case: bool  # "a" and "A" are one name here
     time_step_ns: int  # how far a time that was set came back from what was asked; 0 is exact
     notes: Tuple[str, ...] = ()
+    keeps_times: bool = True
 
 
 def check_apart(source: str, destination: str) -> None:
@@ -47,6 +54,35 @@ def check_apart(source: str, destination: str) -> None:
             f"The source {source} lies inside the destination {destination}. "
             "Choose a destination that does not hold it."
         )
+
+
+def check_apart_by_marker(source: str, destination: str, state_folder: str, is_ours: Callable[[str], bool]) -> None:
+    """Refuse what `check_apart` cannot see where file ids differ by mount: one share, mounted or named twice.
+
+    The lock that was just put into the state folder is looked for from the source, which is only read: where each
+    folder around the source, and each end of the destination's path below it, would have its state folder if it were
+    the destination.
+
+    Args:
+        is_ours: whether our lock lies in a folder.
+
+    Raises:
+        RefusedError: it was found.
+    """
+    way = os.path.relpath(state_folder, destination)
+    parts = [part for part in destination.replace("\\", "/").split("/") if part]
+    around = [source]
+    while os.path.dirname(around[-1]) != around[-1]:
+        around.append(os.path.dirname(around[-1]))
+    below = [os.path.join(source, *parts[at:]) for at in range(len(parts))]
+    for place in (*around, *below):
+        if way.startswith("..") and os.path.basename(place) != os.path.basename(destination):
+            continue  # its state folder would have another name
+        if is_ours(os.path.normpath(os.path.join(place, way))):
+            raise RefusedError(
+                f"The destination {destination} and the source {source} are not apart: {place} is the destination by "
+                "another name. Choose a destination outside of the source that does not hold it."
+            )
 
 
 def check_report(path: str, source: str) -> None:
@@ -80,76 +116,212 @@ def probe(path: str) -> Destination:
         RefusedError: creating, writing, reading back, renaming or deleting was refused three times.
     """
     volume = _thrice("looked at", path, lambda: fs.volume(path))
-    name = f".vdt-{os.urandom(8).hex()}.partial"  # should the probe be left behind, a later run takes it for stale
-    other = f".vdt-{os.urandom(8).hex()}.partial"
-    data = memoryview(os.urandom(_PROBE_BYTES))
-    notes = []
     folder = _thrice("opened", path, lambda: fs.Folder(path))
     with folder:
+        return _Probe(path, folder, volume).run()
 
-        def write(target: str) -> None:
-            folder.unlink(target)
-            fd = folder.create(target, _MODE)
-            try:
-                fs.write_all(fd, data)
-            finally:
-                fs.close(fd)
 
-        def read_back(cold: bool) -> bool:
-            with folder.back(name, cold=cold) as (_, views):
-                return digest_views(views) == digest_views([data])
+class _Probe:
+    """One try of one destination. Its files have the names of partials: one that is left behind is removed later."""
 
-        def seal() -> None:
-            folder.unlink(name)
-            fd = folder.create(name, _MODE)
-            try:
-                fs.write_all(fd, data)
-            except OSError:
-                fs.close(fd)
-                raise
-            folder.seal(fd, name, mtime_ns=_PROBE_TIME_NS, mode=_MODE, created_mode=_MODE, owner=None, flush=True)
+    def __init__(self, path: str, folder: fs.Folder, volume: fs.Volume) -> None:
+        self._path, self._folder, self._volume = path, folder, volume
+        self._large, self._small = (f".vdt-{os.urandom(8).hex()}.partial" for _ in range(2))
+        self._data = memoryview(os.urandom(_PROBE_BYTES))
+        self._notes: List[str] = []
+        self._made: Set[str] = set()
+        self._keeps_times = True
+        self._step_ns = 0
 
-        step_ns = 0
-        fold_case = False
+    def run(self) -> Destination:
+        path, folder, large, small = self._path, self._folder, self._large, self._small
         try:
-            _thrice("written to", path, lambda: write(name))
-            try:
-                seal()
-                step_ns = abs(folder.stat(name).mtime_ns - _PROBE_TIME_NS)
-                if step_ns > _EXACT_NS:
-                    notes.append(f"{path}: the share keeps times only to about {step_ns / 1e9:g} s.")
-            except OSError as error:
-                notes.append(f"{path}: a flush, mode or time was refused ({fs.explain(error)[1]}).")
-                _thrice("written to", path, lambda: write(name))
-            if volume.flush is fs.Flush.VOLUME:
-                try:
-                    folder.flush_volume()
-                except OSError as error:
-                    notes.append(f"{path}: a flush of the whole volume was refused ({fs.explain(error)[1]}).")
-                    volume = replace(volume, flush=fs.Flush.FILE)
-            cold = volume.cold_reads
-            if cold:
-                try:
-                    cold = read_back(True)
-                except OSError:
-                    cold = False
-                if not cold:
-                    why = "a read past this client's cache was refused"
-                    volume = replace(volume, cold_reads=False, why_not_cold=why)
-            if not _thrice("read back from", path, lambda: read_back(False)):
-                raise RefusedError(f"{path} gives back other bytes than were written. Nothing was copied; check it.")
-            try:
-                fold_case = folder.stat(name.upper()).size_bytes == _PROBE_BYTES
-            except OSError:
-                fold_case = False
-            _thrice("written to", path, lambda: write(other))
-            _thrice("renamed in", path, lambda: folder.replace(name, other))
-        finally:
-            for left in (name, other):
-                _thrice("deleted from", path, lambda left=left: folder.unlink(left))  # type: ignore[misc]
-    if not volume.cold_reads:
-        notes.append(f"{path}: {volume.why_not_cold}; files are recorded as read back, no more.")
-    return Destination(volume, fold_case, step_ns, tuple(notes))
+            _thrice("written to", path, lambda: self._put(small))
+            _thrice("deleted from", path, lambda: folder.unlink(small))
+            self._try_times()
+            self._try_mode()
+            _thrice("written to", path, lambda: self._put(small))
+            self._try_flush()
+            if not _thrice("read back from", path, self._right):
+                raise self._other_bytes()
+            self._try_cold()
+            fold_case = self._folds_case()
+            _thrice("renamed in", path, self._rename)
+        except BaseException:
+            for left in (large, small):
+                _refusal(lambda left=left: folder.unlink(left))  # type: ignore[misc]  # what failed first is what counts
+            raise
+        for left in (large, small):
+            _thrice("deleted from", path, lambda left=left: folder.unlink(left))  # type: ignore[misc]
+        if not self._volume.cold_reads:
+            self._note(f"{self._volume.why_not_cold}; files are recorded as read back, no more.")
+        return Destination(self._volume, fold_case, self._step_ns, tuple(self._notes), self._keeps_times)
+
+    def _note(self, words: str) -> None:
+        self._notes.append(f"{self._path}: {words}")
+
+    def _other_bytes(self) -> RefusedError:
+        return RefusedError(f"{self._path} gives back other bytes than were written. Nothing was copied; check it.")
+
+    def _put(
+        self, name: str, *, mtime_ns: Optional[int] = None, mode: Optional[int] = None, flush: bool = False
+    ) -> fs.Stat:
+        """Write one of the two files anew, seal it as the copier would, and look at it."""
+        folder = self._folder
+        if name in self._made:
+            folder.unlink(name)
+        self._made.add(name)  # before it is: a share may make it and say that it failed
+        fd = folder.create(name, _MODE)
+        try:
+            fs.write_all(fd, self._data if name == self._large else self._data[:_SMALL_BYTES])
+        except OSError:
+            fs.close(fd)
+            raise
+        folder.seal(fd, name, mtime_ns=mtime_ns, mode=mode, created_mode=_MODE, owner=None, flush=flush)
+        return folder.stat(name)
+
+    def _rename(self) -> None:
+        """The large file over the small one. What lies there then counts, not what the call said."""
+        try:
+            self._folder.replace(self._large, self._small)
+        except FileNotFoundError:
+            pass  # an earlier try was done, though it was said to have failed
+        if self._folder.stat(self._small).size_bytes != _PROBE_BYTES:
+            raise OSError("a rename was said to be done and was not")
+
+    def _stamp(self) -> None:
+        apart = abs(self._put(self._small, mtime_ns=_PROBE_TIME_NS).mtime_ns - _PROBE_TIME_NS)
+        if apart >= _NOT_KEPT_NS:
+            raise OSError(_ANOTHER)
+        self._step_ns = apart
+
+    def _try_times(self) -> None:
+        why = _refusal(self._stamp)
+        if why:
+            self._keeps_times = False
+            self._note(f"setting a file's time was refused ({why}); copies get the time of their writing.")
+        elif self._step_ns > _EXACT_NS:
+            self._note(f"the share keeps times only to about {self._step_ns / 1e9:g} s; closer ones count as equal.")
+
+    def _restrict(self) -> None:
+        if (self._put(self._small, mode=fs.PROBE_MODE).mode ^ fs.PROBE_MODE) & fs.PROBE_MODE_BITS:
+            raise OSError(_ANOTHER)
+
+    def _try_mode(self) -> None:
+        why = _refusal(self._restrict)
+        if why:
+            self._note(f"setting a file's {fs.MODE_WORD} was refused ({why}); copies get the share's own.")
+
+    def _try_flush(self) -> None:
+        """Write the large file and flush it in every way that a copy will."""
+        volume, path = self._volume, self._path
+        _thrice("written to", path, lambda: self._put(self._large))
+        if volume.flush is fs.Flush.NONE:
+            return
+        why = _refusal(lambda: self._put(self._large, flush=True))
+        if why:
+            self._note(f"a flush was refused ({why}); what a power cut would cost is not known.")
+            not_cold = "what was written cannot be flushed"
+            self._volume = replace(volume, flush=fs.Flush.NONE, cold_reads=False, why_not_cold=not_cold)
+            _thrice("written to", path, lambda: self._put(self._large))
+        elif volume.flush is fs.Flush.VOLUME:
+            why = _refusal(self._folder.flush_volume)
+            if why:
+                self._note(f"a flush of the whole volume was refused ({why}).")
+                self._volume = replace(volume, flush=fs.Flush.FILE)
+
+    def _right(self) -> bool:
+        with self._folder.back(self._large, cold=False) as (_, views):
+            return digest_views(views) == digest_views([self._data])
+
+    def _try_cold(self) -> None:
+        if not self._volume.cold_reads:
+            return
+        why = past_cache(self._folder, self._large) or past_cache(self._folder, self._small)
+        if why == _OTHER_BYTES:
+            raise self._other_bytes()
+        self._volume = _seen(self._volume, why)
+
+    def _folds_case(self) -> bool:
+        try:
+            return self._folder.stat(self._large.upper()).size_bytes == _PROBE_BYTES
+        except OSError:
+            return False
+
+
+def past_cache(folder: fs.Folder, name: str) -> str:
+    """Show on one file that a cold read goes past this client's cache. Reads only; "" or why it cannot be shown.
+
+    The system serves O_DIRECT from the cache where it has to, and does not say so. So it is watched: after an
+    ordinary read the file's beginning lies in the cache (the system answers yes, so its answers can be trusted here);
+    then it is dropped and read with O_DIRECT; if it still does not lie there, the read did not go through the cache.
+    Pages are now and then not dropped at the first call, hence the tries.
+    """
+    why = ""
+    for _ in range(_TRIES):
+        try:
+            plain = _beginning(folder, name, cold=False)
+            before = folder.cached(name)
+            folder.forget(name)
+            direct = _beginning(folder, name, cold=True)
+            after = folder.cached(name)
+        except OSError as error:
+            why = f"a read past this client's cache was refused ({fs.explain(error)[1]})"
+            continue
+        if direct != plain:
+            why = _OTHER_BYTES
+        elif not fs.DIRECT_MAY_BUFFER or (before, after) == (True, False):
+            return ""
+        elif None in (before, after):
+            return "the system does not tell what lies in this client's cache"
+        else:
+            why = "a read that should go past this client's cache was served from it"
+    return why
+
+
+def _beginning(folder: fs.Folder, name: str, *, cold: bool) -> Tuple[int, str]:
+    with folder.back(name, cold=cold) as (_, views):
+        return digest_views(islice(views, 1))
+
+
+def _seen(volume: fs.Volume, why_not_cold: str) -> fs.Volume:
+    return replace(volume, cold_reads=False, why_not_cold=why_not_cold) if why_not_cold else volume
+
+
+def see_source(path: str, volume: fs.Volume, *, asked: bool) -> fs.Volume:
+    """The source's volume, with `cold_reads` only where that is shown on files that lie there.
+
+    The source is never written, so there is no probe: the smallest and the largest file of the first folder that has
+    any serve for it. Where nothing can be shown, nothing is promised. `asked` is False where no proof needs it.
+    """
+    if not (asked and volume.cold_reads and fs.DIRECT_MAY_BUFFER):
+        return volume
+    try:
+        place, names = _some_files(path)
+        if not names:
+            return _seen(volume, "no file was found to show a read past this client's cache on")
+        with fs.Folder(place) as folder:
+            return _seen(volume, next(filter(None, (past_cache(folder, name) for name in names)), ""))
+    except OSError as error:
+        return _seen(volume, fs.explain(error)[1])
+
+
+def _some_files(root: str) -> Tuple[str, Sequence[str]]:
+    """(folder, names of its smallest and largest file that is not empty), of the first folder that has any."""
+    folders = [root]
+    for place in folders:
+        entries = fs.list_folder(place, tolerant=True)
+        files = sorted((e.size_bytes, e.name) for e in entries if e.kind is Kind.FILE and e.size_bytes)
+        if files:
+            return place, [name for _, name in {files[0], files[-1]}]
+        room = _LOOK_INTO - len(folders)
+        folders += [fs.full_path(place, e.name) for e in entries if e.kind is Kind.FOLDER][: max(0, room)]
+    return root, ()
+
+
+def lowered(policy: Policy, target: Destination) -> Policy:
+    """The policy as far as a destination can keep it: times that it refuses are not set, file by file, in vain."""
+    return policy if target.keeps_times else replace(policy, keep_times=False)
 
 
 def remove_empty(folders: Sequence[str]) -> None:
@@ -171,10 +343,7 @@ def unprobed(path: str) -> Destination:
         if parent == current:
             break
         current = parent
-    try:
-        return Destination(fs.volume(current), False, 0)
-    except OSError as error:
-        raise RefusedError(f"The destination {path} cannot be reached: {fs.explain(error)[1]}.") from error
+    return Destination(_thrice("reached", path, lambda: fs.volume(current)), False, 0)
 
 
 def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:
@@ -189,6 +358,18 @@ def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:
                     "Check that it is mounted and that you may write there."
                 ) from error
     raise AssertionError("unreachable")
+
+
+def _refusal(act: Callable[[], object]) -> str:
+    """Act; "" or, where that was refused three times, the reason."""
+    why = ""
+    for _ in range(_TRIES):
+        try:
+            act()
+            return ""
+        except OSError as error:
+            why = fs.explain(error)[1]
+    return why
 
 
 def check_room(volume: fs.Volume, needed_bytes: int, path: str) -> None:

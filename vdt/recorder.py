@@ -22,6 +22,7 @@ from vdt.records import Record
 from vdt.robocopy.classes import FolderKind, Skip
 from vdt.robocopy.log import LogFormat
 from vdt.snapshot import LINK_SIZE, Snapshot
+from vdt.steps import TAKEN_CODE
 from vdt.tally import Tally
 from vdt.treelog import LogSink, NoLog
 from vdt.watch import Watch
@@ -30,7 +31,6 @@ _NO_DIGEST = "0" * 32  # of a copy that nobody hashed
 _MOST_FILE_NOTES = 50
 _FLUSH_EVERY_S = 30.0  # a power cut costs the evidence since the last flush
 _SKIP_WORDS = {word.value: word for word in Skip}
-_ALREADY_EXISTS = 183  # the Windows number in the log for a name that must not be replaced
 _NOT_FOUND = 2
 
 
@@ -138,7 +138,7 @@ class Recorder:
             log.write(layout.folder_line(FolderKind.NAMED, 0, fs.full_path(self._source, prefix + entry.name)))
         for problem, _ in plan.conflicts:
             path = fs.full_path(self._source, problem.path)
-            self._error(problem.path, Failure("Copying File", path, _ALREADY_EXISTS, problem.reason))
+            self._error(problem.path, Failure("Copying File", path, TAKEN_CODE, problem.reason))
             self._out.each_file(problem.path, 0, "conflict", "", "", problem.reason)
         for entry, reason in plan.refused:
             self.refused(prefix + entry.name, entry.size_bytes, reason, counted=True)
@@ -180,7 +180,7 @@ class Recorder:
         """A file that was never begun; `counted` when the tally knows it already."""
         if not counted:
             self.tally.file_failed(path, size_bytes, reason, 1)
-        failure = Failure("Creating Destination File", fs.full_path(self._destination, path), _ALREADY_EXISTS, reason)
+        failure = Failure("Creating Destination File", fs.full_path(self._destination, path), TAKEN_CODE, reason)
         self._error(path, failure)
         self._out.each_file(path, size_bytes, "failed", "", "", reason)
 

@@ -40,10 +40,13 @@ def walk(
     *,
     dest_exists: bool,
     state_name: str = "",
+    soon: Callable[[str, bool], bool] = lambda folder, there: False,
 ) -> Iterator[Scanned]:
     """Walk both trees and plan each folder.
 
     Args:
+        soon: told of folders that come next, the nearest first, and whether the destination has them; False when it
+            wants to hear of no more for now.
         state_name: our own state folder at the destination's root, where it has to lie there; never seen as an extra.
         lister: lists a folder by full path; it retries what may heal. Raises OSError.
     """
@@ -90,6 +93,9 @@ def walk(
                 yield Scanned(join(folder, child.name), child, None, itself, "Source")
             else:
                 stack.append((join(folder, child.name), child, exists, above))
+        for coming, _, exists, _ in reversed(stack):
+            if not soon(coming, exists):
+                break
 
 
 def _never_entered(entry: Entry) -> bool:

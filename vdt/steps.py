@@ -8,6 +8,7 @@ from vdt import fs
 from vdt.model import Action, Failure, Outcome, Status
 
 MISMATCH_CODE = 23  # ERROR_CRC, the Windows number for data that reads back wrong
+TAKEN_CODE = 183  # ERROR_ALREADY_EXISTS, for a name that must not be replaced
 
 _STATUS = {fs.Heal.MAYBE: Status.RETRY, fs.Heal.NEVER: Status.FAILED, fs.Heal.FULL: Status.FULL}
 

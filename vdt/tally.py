@@ -77,12 +77,17 @@ class Tally:
 
     def plan(self, plan: FolderPlan, prefix: str) -> None:
         """Everything of a folder's plan that is decided without work; `prefix` is "" or the folder and a "/"."""
+        present = present_bytes = 0
         for skipped in plan.skipped:
-            if skipped.entry.kind is Kind.LINK and not skipped.word:
+            if skipped.evidence is Evidence.PRESENT and skipped.entry.kind is Kind.FILE and not skipped.word:
+                present += 1  # every file of a plain second run: counted together
+                present_bytes += skipped.entry.size_bytes
+            elif skipped.entry.kind is Kind.LINK and not skipped.word:
                 self.files.skipped += 1
                 self.link(prefix + skipped.entry.name, skipped.entry.target)
             else:
                 self.skipped(skipped)
+        self._present(present, present_bytes)
         for _ in plan.excluded_folders:
             self.dirs.skipped += 1
         for entry in plan.extra_files:
@@ -112,6 +117,16 @@ class Tally:
             self.unverified += entry.kind is Kind.FILE  # data that was not copied: offline, or a foreign partial
             self.files.skipped += 1
             self.size_bytes.skipped += entry.size_bytes
+
+    def _present(self, files: int, size_bytes: int) -> None:
+        """Files that were left as they lie, on size and time alone."""
+        if not files:
+            return
+        self.files.skipped += files
+        self.size_bytes.skipped += size_bytes
+        self.weak_files += files
+        for counts, more in ((self.files_by_evidence, files), (self.bytes_by_evidence, size_bytes)):
+            counts[Evidence.PRESENT] = counts.get(Evidence.PRESENT, 0) + more
 
     def skipped(self, skipped: Skipped) -> None:
         size = skipped.entry.size_bytes

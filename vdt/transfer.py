@@ -8,7 +8,6 @@ a failed attempt: another try after a wait, a second look at the end, or giving 
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,11 +17,14 @@ from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
 from vdt.copier import Copier
 from vdt.copyjob import Batch, CopyJob, Meter, Part
+from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.journal import Journals
+from vdt.lock import other_around
+from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
 from vdt.plan import FolderPlan, Planner, Rules
-from vdt.preflight import Destination
+from vdt.preflight import Destination, see_source
 from vdt.recorder import Recorder, Reports
 from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
@@ -124,6 +126,9 @@ class _Transfer:
             job.source, job.destination, job.log_format, reports, before=job.before, also=job.also
         )
         self._recorder.notes += [*job.target.notes, *job.notes]
+        self._begin = workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads)
+        self._ahead = Lookahead(self._listed, self._made, job.threads if self._begin > 1 else 0)
+        self._grown: Set[str] = set()  # folders in which new ones were made
         self._list = lister(job.retry, stop)
         self._watch = reports.watch
         self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
@@ -135,12 +140,15 @@ class _Transfer:
         self._pending = 0
         self._walked = False
         meter = _Counting(job.meter, reports.watch.alive)
+        desk: Desk[Batch] = Desk()
         copy_job = CopyJob(
             source=job.source,
             destination=job.destination,
             policy=job.policy,
             verify=job.verify,
-            source_volume=_volume(job.source),
+            source_volume=see_source(
+                job.source, _volume(job.source), asked=job.verify is Verify.BOTH and not job.dry_run
+            ),
             destination_volume=job.target.volume,
             token=job.token,
             stop=stop,
@@ -149,15 +157,18 @@ class _Transfer:
             also=job.also,
             replace_proven=job.replace_proven,
             holds_lock=holds_lock,
+            crew=desk,
+            helpers=job.threads - 1,
             watch=reports.watch,
         )
         copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, List[Outcome]] = Engine(
             copier,
             job.threads,
-            begin=workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads),
+            begin=self._begin,
             done=lambda: meter.units,
             light=lambda batch: batch.light,
+            desk=desk,
             stop=stop,
         )
         self._started = datetime.now().astimezone()
@@ -179,6 +190,7 @@ class _Transfer:
                 recorder.batch_done(len(outcomes))
         except BaseException as error:
             self._stop.set(str(error) or type(error).__name__)  # before the workers are waited for
+            self._ahead.close()
             raise
         finally:
             results.close()
@@ -195,6 +207,7 @@ class _Transfer:
             if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
                 self._finish_folders()
                 self._flush_destination()
+        self._ahead.close()
         recorder.flush()
         result = self._result(copied_s)
         if not job.log_format.no_summary:
@@ -260,9 +273,10 @@ class _Transfer:
             job.destination,
             Planner(self._rules(), job.records),
             job.policy.links,
-            self._listed,
+            self._ahead.listing,
             dest_exists=not job.dry_run or _is_folder(job.destination),
             state_name=job.state_name,
+            soon=self._soon,
         )
         for item in scanned:
             for batch in self._visit(item, batcher):
@@ -288,6 +302,19 @@ class _Transfer:
             else:
                 return
 
+    def _soon(self, folder: str, there: bool) -> bool:
+        """A folder comes up: ask for what is needed of it, while there is room."""
+        job, ahead = self._job, self._ahead
+        if ahead.room <= 1:
+            return False
+        ahead.list_soon(fs.full_path(job.source, folder))
+        place = fs.full_path(job.destination, folder)
+        if there:
+            ahead.list_soon(place)
+        elif not job.dry_run and job.policy.empty_folders and folder.rpartition("/")[0] not in self._unmade:
+            ahead.make_soon(place)
+        return True
+
     def _rules(self) -> Rules:
         job = self._job
         return Rules(
@@ -299,6 +326,7 @@ class _Transfer:
             and job.verify.rank >= Verify.COLD.rank
             and job.target.volume.cold_reads,
             fold_case=job.target.fold_case,
+            time_step_ns=job.target.time_step_ns,
         )
 
     def _sent(self, batch: Batch) -> Batch:
@@ -314,6 +342,10 @@ class _Transfer:
         with self._watch.doing("Listing", path):
             return self._list(path)
 
+    def _made(self, place: str) -> Optional[OSError]:
+        with self._watch.doing("Creating Destination Directory", place):
+            return self._make(place)
+
     # -- one folder ------------------------------------------------------------------------------------------------
 
     def _visit(self, item: Scanned, batcher: Batcher) -> Iterator[Batch]:
@@ -327,8 +359,9 @@ class _Transfer:
         created = plan.is_new or (not item.folder and job.root_created)
         recorder.folder(plan, created=created)
         if plan.is_new and not job.dry_run and (job.policy.empty_folders or plan.actions):
-            with self._watch.doing("Creating Destination Directory", place):
-                error = self._unmade.get(item.folder.rpartition("/")[0]) or self._make(place)
+            parent = item.folder.rpartition("/")[0]
+            error = self._unmade.get(parent) or self._ahead.make(place)
+            self._grown.add(parent)
             if error is not None:
                 self._unmade[item.folder] = error
                 recorder.folder_failed(item.folder, "Creating Destination Directory", place, error)
@@ -356,9 +389,6 @@ class _Transfer:
         while True:
             try:
                 fs.make_folder(place)
-                if self._job.target.volume.flush is fs.Flush.FILE:
-                    with fs.Folder(os.path.dirname(place)) as parent:
-                        parent.flush_names()
                 return None
             except OSError as error:
                 heal = fs.heal(error)
@@ -374,6 +404,8 @@ class _Transfer:
         if plan.stale_partials and len(self._job.journals):
             known = self._job.journals.knows
             plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
+        if plan.stale_partials and other_around(place, self._job.token):
+            plan.stale_partials = []  # one transfer may work inside the destination of another one
         if not plan.stale_partials and not plan.retouch:
             return
         try:
@@ -437,21 +469,42 @@ class _Transfer:
             self._job.journals.drop(journal)
 
     def _finish_folders(self) -> None:
-        """Times and modes of folders, deepest first, once nothing is written in them any more."""
+        """Names, times and modes of folders, deepest first, once nothing is written in them any more."""
         policy = self._job.policy
-        if not (policy.folder_times or policy.keep_modes):
-            return
-        trouble = 0
-        for folder, entry in reversed(self._folders):
+        flushed = self._job.target.volume.flush is fs.Flush.FILE
+        set_last = policy.folder_times or policy.keep_modes
+        lost: List[Tuple[str, str, OSError]] = []
+        trouble: List[str] = []
+
+        def finish(item: Tuple[str, Entry]) -> None:
+            folder, entry = item
             place = fs.full_path(self._job.destination, folder)
             try:
-                fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
+                if flushed and folder in self._grown:
+                    with fs.Folder(place) as opened:
+                        opened.flush_names()
+            except OSError as error:
+                lost.append((folder, place, error))
+            try:
+                if set_last:
+                    fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
             except FileNotFoundError:
-                continue  # an empty folder that the policy leaves out
+                pass  # an empty folder that the policy leaves out
             except OSError:
-                trouble += 1
+                trouble.append(place)
+
+        # a folder that may not be entered any more, for its mode, must be the last one of its branch
+        levels: Dict[int, List[Tuple[str, Entry]]] = {}
+        for item in self._folders:
+            levels.setdefault(item[0].count("/") + bool(item[0]), []).append(item)
+        for _, level in sorted(levels.items(), reverse=True):
+            self._ahead.each(finish, level)
+        for folder, place, error in lost:
+            self._recorder.folder_failed(folder, "Copying Directory", place, error)
         if trouble:
-            self._recorder.notes.append(f"{trouble} folder(s): time or mode could not be set; files are not affected.")
+            self._recorder.notes.append(
+                f"{len(trouble)} folder(s): time or mode could not be set; files are not affected."
+            )
 
     def _flush_destination(self) -> None:
         """Renames are on disk before success is said."""

@@ -13,7 +13,8 @@ from typing import Optional
 
 WINDOW_S = 0.1  # shortest stretch that is judged
 WINDOW_UNITS = 24  # and it must hold so many files or blocks: fewer say nothing
-LONGEST_WINDOW_S = 2.0
+UNITS_A_WORKER = 8  # and so many of each worker: those that began together read, flush and rename at the same time
+LONGEST_WINDOW_S = 5.0
 GAIN = 1.12  # a doubling must bring so much
 HOLD_WINDOWS = 20  # windows between two looks
 WAITS = 0.25  # a worker that spends less of its time waiting keeps the interpreter busy by itself
@@ -40,7 +41,7 @@ class Tuner:
     def __init__(self, most: int, start_s: float, *, begin: int = 1) -> None:
         self.limit = min(most, begin)
         self._most = most
-        self._phase = _Phase.BASE
+        self._phase = _Phase.BASE if self.limit == 1 else _Phase.HOLD  # a number that was measured is given a while
         self._since_s, self._since_units = start_s, 0.0
         self._base_rate = 0.0
         self._kept = self.limit  # the number to fall back to
@@ -84,7 +85,8 @@ class Tuner:
     def _window(self, now_s: float, units: float) -> Optional[float]:
         """Units per second of a window that just ended, or None while it runs."""
         seconds, done = now_s - self._since_s, units - self._since_units
-        if seconds < WINDOW_S or (done < WINDOW_UNITS and seconds < LONGEST_WINDOW_S):
+        enough = max(WINDOW_UNITS, UNITS_A_WORKER * self.limit)
+        if seconds < WINDOW_S or (done < enough and seconds < LONGEST_WINDOW_S):
             return None
         self._since_s, self._since_units = now_s, units
         return done / seconds

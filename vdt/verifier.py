@@ -7,13 +7,15 @@ Rule 3: nothing is written here but times and modes of a file that was just prov
 
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple, Optional, Tuple
+from contextlib import closing
+from typing import NamedTuple, Optional, Tuple
 
 from vdt import fs
 from vdt.copyjob import CopyJob
 from vdt.hashing import Digester, digest_of
 from vdt.model import Action, Entry, Evidence, Failure, FileClass, Links, Outcome, Status, Verify
 from vdt.steps import MISMATCH_CODE, SidedError, Step, StoppedReadingError
+from vdt.stream import views_of
 
 _STOP_CHECK_BYTES = 8 << 20  # a stop waits for no more than the rest of a read of this size
 
@@ -87,9 +89,9 @@ class Verifier:
             if before is None:
                 return None  # no longer as listed
             step = Step("Copying File", dest, name)
-            with dest.back(name, cold=self._cold) as (found, views):
+            with dest.open_back(name, cold=self._cold) as (found, fd):
                 kept = Digester()
-                self._feed(kept, views, found.size_bytes)
+                self._feed(kept, fd, found.size_bytes, cold=self._cold)
             if kept.size_bytes != sent.size_bytes or kept.digest != sent.digest:
                 return self._differs(action, dest, kept.digest)
             evidence = self._readback
@@ -132,10 +134,10 @@ class Verifier:
 
     def _hash(self, source: fs.Folder, entry: Entry, *, also: Optional[str]) -> Tuple[Optional[fs.Stat], Digester]:
         digester = Digester(also)
-        with source.back(entry.name, cold=self._source_cold, follow=self._follow) as (found, views):
+        with source.open_back(entry.name, cold=self._source_cold, follow=self._follow) as (found, fd):
             if (found.size_bytes, found.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
                 return None, digester
-            self._feed(digester, views, found.size_bytes)
+            self._feed(digester, fd, found.size_bytes, cold=self._source_cold)
         if not self._follow and source.stat(entry.name) != found:
             return None, digester  # it moved while it was read
         self._job.moved(digester.size_bytes)
@@ -146,21 +148,21 @@ class Verifier:
     ) -> Tuple[fs.Stat, bool]:
         """(what the open file says, True when size and digest are as expected)."""
         if size_bytes <= fs.WHOLE_BYTES:
-            found, view = folder.read_whole(name, follow=follow, cold=cold)
+            found, view = folder.read_whole(name, size_bytes, follow=follow, cold=cold)
             self._job.meter.take(len(view))
             return found, len(view) == size_bytes == found.size_bytes and digest_of(view) == digest
-        with folder.back(name, cold=cold, follow=follow) as (found, views):
+        with folder.open_back(name, cold=cold, follow=follow) as (found, fd):
             if found.size_bytes != size_bytes:
                 return found, False
             digester = Digester()
-            self._feed(digester, views, size_bytes)
+            self._feed(digester, fd, size_bytes, cold=cold)
             return found, digester.size_bytes == size_bytes and digester.digest == digest
 
-    def _feed(self, digester: Digester, views: Iterator[memoryview], size_bytes: int) -> None:
-        take, stop, update = self._job.meter.take, self._job.stop, digester.update
+    def _feed(self, digester: Digester, fd: int, size_bytes: int, *, cold: bool) -> None:
+        stop, update = self._job.stop, digester.update
         long = size_bytes >= _STOP_CHECK_BYTES
-        for view in views:
-            take(len(view))
-            update(view)
-            if long and stop and digester.size_bytes < size_bytes:
-                raise StoppedReadingError
+        with closing(views_of(self._job, fd, size_bytes, direct=cold)) as views:
+            for view in views:
+                update(view)
+                if long and stop and digester.size_bytes < size_bytes:
+                    raise StoppedReadingError

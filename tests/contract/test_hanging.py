@@ -60,8 +60,8 @@ CALLS = {
     "the source is listed": ("fs", "list_folder", "args[0].endswith('/src/data')", "Listing {root}/src/data"),
     "the destination is listed": ("fs", "list_folder", "args[0].endswith('/dst')", "Listing {root}/dst"),
     "a folder is made": ("fs", "make_folder", "args[0].endswith('/dst/data')", "Directory {root}/dst/data"),
-    "a source file is opened": ("fs.Folder", "open_source", "True", "Copying File {root}/src/"),
-    "a partial is made": ("fs.Folder", "create", "args[0].path.endswith('dst/data')", " to {root}"),
+    "a source file is read": ("fs.Folder", "read_whole", "'/src' in args[0].path", "Copying File {root}/src/"),
+    "a partial is made": ("fs.Folder", "write_whole", "args[0].path.endswith('dst/data')", " to {root}"),
     "a partial is renamed": ("fs.Folder", "replace", "'.vdt-' not in args[2]", "Renaming File {root}/dst/"),
     "the volume is looked at": ("fs", "volume", "'src' in args[0]", "Looking at {root}/src"),
 }  # fmt: skip
@@ -104,14 +104,14 @@ def test_summary_so_far_counts_what_was_copied(filled: World) -> None:
 
 
 def test_lock_of_a_copy_that_hangs_stays_until_its_process_is_gone(filled: World) -> None:
-    process = start(filled, "main", COPY, "fs.Folder", "open_source")
+    process = start(filled, "main", COPY, "fs.Folder", "read_whole", "'/src' in args[0].path")
     interrupted(filled, process, within_s=5)
     assert (filled.root / ".dst.vdt" / "lock.json").exists()
     assert "taken over" in filled.copy().text
 
 
 def test_second_interrupt_ends_at_once(filled: World) -> None:
-    process = start(filled, "main", COPY, "fs.Folder", "open_source")
+    process = start(filled, "main", COPY, "fs.Folder", "read_whole", "'/src' in args[0].path")
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     code, _ = interrupted(filled, process, within_s=0.8)
@@ -142,7 +142,7 @@ def posted(world: World, inbox: Inbox) -> World:
     ("owner", "name", "when", "named", "begun"),
     [
         ("fs", "list_folder", "True", "Listing", False),
-        ("fs.Folder", "open_source", "True", "Copying File", True),
+        ("fs.Folder", "read_whole", "'merfish_raw_data' in args[0].path", "Copying File", True),
         ("os", "fsync", "os.readlink(f'/proc/self/fd/{args[0]}').endswith('raw_data.log')", "Writing", True),
     ],
     ids=["count", "copy", "log"],

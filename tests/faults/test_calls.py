@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -363,6 +364,21 @@ def test_a_rename_that_was_said_ok_and_not_done_is_never_success(trees: Trees) -
     result, faulty = broken(trees, Rule("rename", SKIP, "one/a.bin", times=ALWAYS))
     assert faulty.hits
     assert failed_names(result) == ["one/a.bin"]
+
+
+def test_a_folder_that_was_said_to_be_made_and_was_not_is_made_again(trees: Trees) -> None:
+    shutil.rmtree(trees.destination / "one")
+    result, faulty = broken(trees, Rule("mkdir", SKIP, "one"))
+    assert faulty.hits
+    all_arrived(trees, result)
+
+
+@pytest.mark.parametrize("name", ["one/a.bin", BIG])
+def test_a_rename_to_a_new_name_that_was_said_ok_and_not_done_is_done_again(trees: Trees, name: str) -> None:
+    (trees.destination / name).unlink(missing_ok=True)
+    result, faulty = broken(trees, Rule("rename", SKIP, name))
+    assert faulty.hits and result.retries == 1
+    all_arrived(trees, result)
 
 
 @pytest.mark.parametrize("times", [1, ALWAYS])

@@ -12,13 +12,15 @@ import ctypes
 import errno
 import mmap
 import os
+import re
 import resource
 import stat
 import struct
 import sys
 import threading
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from functools import partial
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
 from vdt.model import Entry, Kind
@@ -27,9 +29,13 @@ assert sys.platform != "win32"  # lets mypy leave this file out when it checks f
 
 WINDOWS = False
 MODE_WORD = "mode"
+DIRECT_MAY_BUFFER = True  # O_DIRECT is a wish: ext4 with data=journal, inline_data or encryption reads from the cache
+PROBE_MODE = 0o640  # to try a destination with
+PROBE_MODE_BITS = 0o777  # those that must come back
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _NOATIME = getattr(os, "O_NOATIME", 0)
+_NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
 _SOURCE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # NONBLOCK: a fifo put in a file's place cannot hang us
 _READ_FLAGS = (_SOURCE_FLAGS | _NOATIME | os.O_NOFOLLOW, _SOURCE_FLAGS | _NOATIME)  # by `follow`
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -41,7 +47,10 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)
 _OURSELVES = (os.geteuid(), os.getegid())  # what a file that we make belongs to
 
-# f_type of statfs(2): name, flush, a read that goes past the cache is known to work
+# f_type of statfs(2): name, flush, a read that goes past the cache can be shown. That is only said of types where all
+# files of one volume behave alike once a small and a large one were tried (`preflight.past_cache`): btrfs answers
+# O_DIRECT from the cache for each file that is compressed or lies in the metadata (so most small ones), zfs keeps a
+# cache of its own that no call shows, and on network and FUSE mounts RWF_NOWAIT tells nothing.
 _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
     0xEF53: ("ext4", Flush.VOLUME, True),
     0x58465342: ("xfs", Flush.VOLUME, True),
@@ -57,6 +66,7 @@ _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
 }
 _REMOTE = frozenset({"nfs", "cifs", "smb2"})
 
+_MOUNTINFO = "/proc/self/mountinfo"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,6 +79,11 @@ class Stat(NamedTuple):
     mode: int
     file_id: Tuple[int, int]
     owner: Tuple[int, int] = (-1, -1)  # user and group
+
+
+# for what is made for every file, thrice: a third of the price of the constructors
+_make_stat: Callable[[Tuple[object, ...]], Stat] = partial(tuple.__new__, Stat)
+_make_entry: Callable[[Tuple[object, ...]], Entry] = partial(tuple.__new__, Entry)
 
 
 class _Buffers(threading.local):
@@ -116,14 +131,10 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                     found = item.stat(follow_symlinks=False)
                     mode = found.st_mode
                     if mode & 0o170000 == stat.S_IFREG:
+                        ids = (found.st_dev, found.st_ino)
                         entries.append(
-                            Entry(
-                                item.name,
-                                Kind.FILE,
-                                found.st_size,
-                                found.st_mtime_ns,
-                                mode & 0o7777,
-                                (found.st_dev, found.st_ino),
+                            _make_entry(
+                                (item.name, Kind.FILE, found.st_size, found.st_mtime_ns, mode & 0o7777, ids, False, "")
                             )
                         )
                     else:
@@ -171,11 +182,15 @@ def real_id(path: str) -> Tuple[int, int]:
 
 
 def inside(path: str, ancestor: str) -> bool:
-    """True when `path` (which need not exist) lies in or is `ancestor`, by file id of its existing parents."""
+    """True when `path` (which need not exist) lies in or is `ancestor`: by file id of its existing parents, and, as
+    these end where a folder of a file system was mounted a second time, by the place on its device too."""
     try:
         wanted = real_id(ancestor)
     except OSError:
         return False
+    mounts = _mounts()
+    if (_on_device(path, mounts) + "/").startswith(_on_device(ancestor, mounts).rstrip("/") + "/"):
+        return True
     current = os.path.realpath(path)
     while True:
         try:
@@ -189,9 +204,43 @@ def inside(path: str, ancestor: str) -> bool:
         current = parent
 
 
+def _mounts() -> Dict[str, str]:
+    """Mount point -> "device:folder of that device that is mounted there"; empty where the system does not say."""
+    found = {}
+    try:
+        with open(_MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                _, _, device, root, point = line.split(" ", 5)[:5]
+                found[_unescaped(point)] = f"{device}:{_unescaped(root)}"  # a later one lies over an earlier one
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _on_device(path: str, mounts: Dict[str, str]) -> str:
+    """Where a path lies on its device, whatever mount it is reached by; the path itself where that is not known."""
+    real = current = os.path.realpath(path)
+    while current not in mounts:
+        parent = os.path.dirname(current)
+        if parent == current:
+            return real
+        current = parent
+    return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
+
+
 def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine."""
-    os.makedirs(path, exist_ok=True)
+    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
+    is an error that may heal."""
+    try:
+        os.mkdir(path)
+    except (FileExistsError, FileNotFoundError):  # it is there already, or its parent is not
+        os.makedirs(path, exist_ok=True)
+    if not os.path.isdir(path):  # the answer to mkdir holds it: where the share does not lie this asks nobody
+        raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
 def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
@@ -262,11 +311,13 @@ class Folder:
         except PermissionError:
             return self._open_plainly(name, flags)
 
-    def read_whole(self, name: str, *, follow: bool = False, cold: bool = False) -> Tuple[Stat, memoryview]:
-        """A small file in one go: what the open file says of itself, and its bytes.
+    def read_whole(
+        self, name: str, size_bytes: int, *, follow: bool = False, cold: bool = False
+    ) -> Tuple[Stat, memoryview]:
+        """A small file in one go: what the open file says of itself once it was read, and its bytes.
 
         The view lives until this thread's next read, and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by
-        its size. `cold` reads with O_DIRECT, past the page cache.
+        its size. `size_bytes` is what is expected. `cold` reads with O_DIRECT, past the page cache.
         """
         flags = self._read_flags[follow] | _DIRECT if cold else self._read_flags[follow]
         try:
@@ -274,8 +325,8 @@ class Folder:
         except PermissionError:
             fd = self._open_plainly(name, flags)
         try:
-            found = os.fstat(fd)
-            return _stat(found), read_whole(fd, found.st_size, direct=cold)
+            view = read_whole(fd, size_bytes, direct=cold)
+            return _stat(os.fstat(fd)), view
         finally:
             os.close(fd)
 
@@ -289,6 +340,21 @@ class Folder:
     def create(self, name: str, mode: int) -> int:
         """Create a new file for writing. Raises FileExistsError where the name is taken, by a link too."""
         return os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+
+    def write_whole(self, name: str, view: memoryview, mode: int) -> int:
+        """Create a new file, one of that name replaced, and write all of it; the descriptor is for `seal`."""
+        try:
+            fd = os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+        except FileExistsError:  # left by an earlier try of this run
+            self.unlink(name)
+            fd = os.open(name, _CREATE_FLAGS, (mode & 0o777) | 0o200, dir_fd=self._fd)
+        try:
+            if view:
+                write_all(fd, view)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def reopen(self, name: str) -> int:
         """Open a partial to read it and to write on. Raises FileNotFoundError and others."""
@@ -380,9 +446,43 @@ class Folder:
         os.symlink(target, name, dir_fd=self._fd)
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
 
+    def cached(self, name: str) -> Optional[bool]:
+        """Whether the first byte of a file lies in this client's cache; None where the system does not tell.
+
+        A no is only right at this moment: asking makes the system fetch that block.
+        """
+        if not _NOWAIT:
+            return None
+        fd = self.open_source(name, follow=False)
+        try:
+            os.preadv(fd, [bytearray(1)], 0, _NOWAIT)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in (errno.ENOTSUP, errno.EINVAL, errno.ENOSYS):
+                return None  # tmpfs, FUSE, most network mounts; kernels before 4.14
+            raise
+        finally:
+            os.close(fd)
+
+    def forget(self, name: str) -> None:
+        """Let go of a file's clean pages. The file itself is not touched."""
+        fd = self.open_source(name, follow=False)
+        try:
+            drop_cache(fd)
+        finally:
+            os.close(fd)
+
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
-        """Open a file to hash it: yields what it says of itself, and its bytes as views that live until the next one.
+        """As `open_back`: yields what the file says of itself, and its bytes as views that live until the next one."""
+        with self.open_back(name, cold=cold, follow=follow) as (found, fd):
+            yield found, read_views(fd, found.size_bytes, direct=cold)
+
+    @contextmanager
+    def open_back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, int]]:
+        """Open a file to hash it: yields what it says of itself, and its descriptor.
 
         `cold` reads with O_DIRECT, past the page cache; only ask for it where the volume's `cold_reads` is True.
         """
@@ -392,8 +492,7 @@ class Folder:
         except PermissionError:
             fd = self._open_plainly(name, flags)
         try:
-            found = _stat(os.fstat(fd))
-            yield found, read_views(fd, found.size_bytes, direct=cold)
+            yield _stat(os.fstat(fd)), fd
         finally:
             os.close(fd)
 
@@ -431,14 +530,52 @@ def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0
             return  # behind an odd offset O_DIRECT cannot read on; the caller compares sizes
 
 
+class Handles:
+    """An open file for several workers at a time. Here one descriptor serves them all: reads and writes name their
+    place."""
+
+    def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
+        """`write` and `direct` say how `fd` was opened; they serve Windows."""
+        self._fd = fd
+
+    @contextmanager
+    def one(self) -> Iterator[int]:
+        """A descriptor that nobody else uses while the block runs, or that may be used by all."""
+        yield self._fd
+
+    def close(self) -> None:
+        """Close what was opened beside the first descriptor."""
+
+
+def read_at(fd: int, view: memoryview, offset: int, want: int, *, direct: bool = False) -> int:
+    """Fill `view` with `want` bytes from `offset` on; returns how many there were, fewer only at the file's end."""
+    got = 0
+    while got < want and not (direct and got % _BLOCK_BYTES):
+        more = os.preadv(fd, [view[got:] if direct else view[got:want]], offset + got)
+        if not more:
+            break
+        got += more
+    return min(got, want)
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write every byte from `offset` on."""
+    done = 0
+    while done < len(view):
+        done += os.pwrite(fd, view[done:], offset + done)
+
+
 def _stat(found: os.stat_result) -> Stat:
-    return Stat(
-        stat.S_ISREG(found.st_mode),
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_mode & 0o7777,
-        (found.st_dev, found.st_ino),
-        (found.st_uid, found.st_gid),
+    mode = found.st_mode
+    return _make_stat(
+        (
+            mode & 0o170000 == stat.S_IFREG,
+            found.st_size,
+            found.st_mtime_ns,
+            mode & 0o7777,
+            (found.st_dev, found.st_ino),
+            (found.st_uid, found.st_gid),
+        )
     )
 
 
@@ -494,6 +631,12 @@ def process_started(pid: int) -> Optional[str]:
     except OSError:
         pass
     return "unknown"
+
+
+@contextmanager
+def stay_awake() -> Iterator[None]:
+    """Serves Windows: there is no call for it that every POSIX system has."""
+    yield
 
 
 def allow_many_files() -> None:

@@ -33,7 +33,8 @@ class Volume:
     Attributes:
         kind: its name, as a person knows it: ext4, tmpfs, cifs, NTFS ...
         flush: how it is flushed.
-        cold_reads: True only where a read is known to go past this client's cache.
+        cold_reads: a read can go past this client's cache. `fs.volume` says so by the type of the file system alone;
+            what a transfer works with was shown (preflight.py).
         why_not_cold: the reason in plain words where `cold_reads` is False.
         remote: lies on another machine.
         free_bytes: advisory; 0 where unknown.

@@ -26,6 +26,9 @@ assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 WINDOWS = True
 MODE_WORD = "attributes"
+DIRECT_MAY_BUFFER = False  # FILE_FLAG_NO_BUFFERING is an order: where it cannot be kept the handle does not open
+PROBE_MODE = 0x2  # hidden: to try a destination with
+PROBE_MODE_BITS = 0x7  # those that must come back; archive comes and goes by itself
 
 WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
 _BUFFER_BYTES = 1 << 20
@@ -34,6 +37,8 @@ _SOURCE_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT | os.O_SEQUENTIAL
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY | os.O_NOINHERIT | os.O_SEQUENTIAL
 
 _GENERIC_READ = 0x80000000
+_GENERIC_WRITE = 0x40000000
+_END_OF_FILE = 38  # ERROR_HANDLE_EOF: a read that names its place says so with an error
 _SHARE_ALL = 0x7
 _OPEN_EXISTING = 3
 _NO_BUFFERING = 0x20000000
@@ -44,6 +49,7 @@ _READONLY = 0x1
 _KEPT_ATTRIBUTES = 0x1 | 0x2 | 0x4 | 0x20  # read-only, hidden, system, archive
 _DRIVE_REMOTE, _DRIVE_RAM = 4, 6
 _STILL_ACTIVE = 259
+_ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x1
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _kernel32.CreateFileW.restype = wintypes.HANDLE
@@ -63,12 +69,17 @@ _kernel32.ReadFile.argtypes = [
     ctypes.POINTER(wintypes.DWORD),
     wintypes.LPVOID,
 ]
+_kernel32.WriteFile.argtypes = _kernel32.ReadFile.argtypes
+_kernel32.ReOpenFile.restype = wintypes.HANDLE
+_kernel32.ReOpenFile.argtypes = [wintypes.HANDLE, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD]
 _kernel32.SetFileAttributesW.argtypes = [wintypes.LPCWSTR, wintypes.DWORD]
 _kernel32.OpenProcess.restype = wintypes.HANDLE
 _kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
 _kernel32.GetProcessTimes.argtypes = [wintypes.HANDLE] + [ctypes.POINTER(wintypes.FILETIME)] * 4
 _kernel32.GetExitCodeProcess.argtypes = [wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD)]
 _kernel32.CloseHandle.argtypes = [wintypes.HANDLE]
+_kernel32.SetThreadExecutionState.restype = wintypes.DWORD
+_kernel32.SetThreadExecutionState.argtypes = [wintypes.DWORD]
 _kernel32.GetDriveTypeW.argtypes = [wintypes.LPCWSTR]
 _kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPCWSTR,
@@ -80,6 +91,18 @@ _kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPWSTR,
     wintypes.DWORD,
 ]
+
+
+class _Overlapped(ctypes.Structure):
+    """OVERLAPPED: names the place of a read or write."""
+
+    _fields_ = (
+        ("internal", ctypes.c_void_p),
+        ("internal_high", ctypes.c_void_p),
+        ("offset", wintypes.DWORD),
+        ("offset_high", wintypes.DWORD),
+        ("event", wintypes.HANDLE),
+    )
 
 
 class Stat(NamedTuple):
@@ -218,8 +241,11 @@ def inside(path: str, ancestor: str) -> bool:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine."""
+    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
+    is an error that may heal."""
     os.makedirs(_long(path), exist_ok=True)
+    if not os.path.isdir(_long(path)):
+        raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
 def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
@@ -289,16 +315,18 @@ class Folder:
         """Open for reading; others may write meanwhile (the instrument may still hold the file)."""
         return os.open(self._in(name), _SOURCE_FLAGS)
 
-    def read_whole(self, name: str, *, follow: bool = False, cold: bool = False) -> Tuple[Stat, memoryview]:
-        """A small file in one go: what the open file says of itself, and its bytes.
+    def read_whole(
+        self, name: str, size_bytes: int, *, follow: bool = False, cold: bool = False
+    ) -> Tuple[Stat, memoryview]:
+        """A small file in one go: what the open file says of itself once it was read, and its bytes.
 
         The view lives until this thread's next read, and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by
-        its size. `cold` opens with FILE_FLAG_NO_BUFFERING.
+        its size. `size_bytes` is what is expected. `cold` opens with FILE_FLAG_NO_BUFFERING.
         """
         fd = msvcrt.open_osfhandle(self._open_to_read(name, cold), os.O_RDONLY | os.O_BINARY)
         try:
-            found = _stat(os.fstat(fd))
-            return found, read_whole(fd, found.size_bytes, direct=cold)
+            view = read_whole(fd, size_bytes, direct=cold)
+            return _stat(os.fstat(fd)), view
         finally:
             os.close(fd)
 
@@ -315,6 +343,21 @@ class Folder:
     def create(self, name: str, mode: int) -> int:
         """Create a new file for writing. Raises FileExistsError where the name is taken."""
         return os.open(self._in(name), _CREATE_FLAGS, stat.S_IWRITE | stat.S_IREAD)
+
+    def write_whole(self, name: str, view: memoryview, mode: int) -> int:
+        """Create a new file, one of that name replaced, and write all of it; the descriptor is for `seal`."""
+        try:
+            fd = self.create(name, mode)
+        except FileExistsError:  # left by an earlier try of this run
+            self.unlink(name)
+            fd = self.create(name, mode)
+        try:
+            if view:
+                write_all(fd, view)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def reopen(self, name: str) -> int:
         """Open a partial to read it and to write on. Raises FileNotFoundError and others."""
@@ -393,18 +436,29 @@ class Folder:
         """Make a symbolic link; Windows needs a privilege or developer mode for it."""
         os.symlink(target, self._in(name))
 
+    def cached(self, name: str) -> Optional[bool]:
+        """Windows does not tell what lies in its cache."""
+        return None
+
+    def forget(self, name: str) -> None:
+        """Windows has no call for it."""
+
     @contextmanager
     def back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, Iterator[memoryview]]]:
-        """Open a file to hash it: yields what it says of itself, and its bytes as views that live until the next one.
+        """As `open_back`: yields what the file says of itself, and its bytes as views that live until the next one."""
+        with self.open_back(name, cold=cold, follow=follow) as (found, fd):
+            yield found, read_views(fd, found.size_bytes, direct=cold)
+
+    @contextmanager
+    def open_back(self, name: str, *, cold: bool, follow: bool = False) -> Iterator[Tuple[Stat, int]]:
+        """Open a file to hash it: yields what it says of itself, and its descriptor.
 
         `cold` opens with FILE_FLAG_NO_BUFFERING, which goes past this client's cache and proves nothing about the
         server's.
         """
-        handle = self._open_to_read(name, cold)
-        fd = msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
+        fd = msvcrt.open_osfhandle(self._open_to_read(name, cold), os.O_RDONLY | os.O_BINARY)
         try:
-            found = _stat(os.fstat(fd))
-            yield found, _read_handle(handle, found.size_bytes)
+            yield _stat(os.fstat(fd)), fd
         finally:
             os.close(fd)
 
@@ -447,6 +501,89 @@ def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0
     """The bytes of an open file from `start` on, as views that live until the next one."""
     os.lseek(fd, start, os.SEEK_SET)
     return _read_handle(msvcrt.get_osfhandle(fd), size_bytes, start)
+
+
+class Handles:
+    """An open file for several workers at a time. Windows does one call after the other on one handle, so each worker
+    gets a handle of its own, opened from the first one: whatever happened to the name, it is the same file."""
+
+    def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
+        """`write` and `direct` say how `fd` was opened."""
+        self._first, self._write = fd, write
+        self._access = _GENERIC_WRITE if write else _GENERIC_READ
+        self._flags = _NO_BUFFERING if direct else _SEQUENTIAL_SCAN
+        self._free: List[int] = [fd]
+        self._all: List[int] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[int]:
+        """A descriptor that nobody else uses while the block runs, or, where no more can be had, the first one."""
+        with self._lock:
+            fd = self._free.pop() if self._free else self._another()
+        try:
+            yield fd
+        finally:
+            with self._lock:
+                if fd != self._first or fd not in self._free:
+                    self._free.append(fd)
+
+    def _another(self) -> int:
+        handle = _kernel32.ReOpenFile(msvcrt.get_osfhandle(self._first), self._access, _SHARE_ALL, self._flags)
+        if handle in (_INVALID_HANDLE, None):
+            return self._first
+        fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        self._all.append(fd)
+        return fd
+
+    def close(self) -> None:
+        """Flush and close what was opened beside the first descriptor. Raises OSError: what was written may be lost."""
+        failed: Optional[OSError] = None
+        for fd in self._all:
+            try:
+                if self._write:
+                    os.fsync(fd)
+            except OSError as error:
+                failed = error
+            try:
+                os.close(fd)
+            except OSError as error:
+                failed = error
+        self._all.clear()
+        if failed is not None:
+            raise failed
+
+
+def read_at(fd: int, view: memoryview, offset: int, want: int, *, direct: bool = False) -> int:
+    """Fill `view` with `want` bytes from `offset` on; returns how many there were, fewer only at the file's end."""
+    handle, address = msvcrt.get_osfhandle(fd), ctypes.addressof(ctypes.c_char.from_buffer(view))
+    now, got = wintypes.DWORD(0), 0
+    while got < want and not (direct and got % _SECTOR_BYTES):
+        room = (len(view) if direct else want) - got
+        place = _overlapped(offset + got)
+        if not _kernel32.ReadFile(handle, address + got, room, ctypes.byref(now), ctypes.byref(place)):
+            if ctypes.get_last_error() == _END_OF_FILE:
+                break
+            raise ctypes.WinError(ctypes.get_last_error())
+        if not now.value:
+            break
+        got += now.value
+    return min(got, want)
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write every byte from `offset` on."""
+    handle, address = msvcrt.get_osfhandle(fd), ctypes.addressof(ctypes.c_char.from_buffer(view))
+    now, done = wintypes.DWORD(0), 0
+    while done < len(view):
+        place = _overlapped(offset + done)
+        if not _kernel32.WriteFile(handle, address + done, len(view) - done, ctypes.byref(now), ctypes.byref(place)):
+            raise ctypes.WinError(ctypes.get_last_error())
+        done += now.value
+
+
+def _overlapped(offset: int) -> _Overlapped:
+    return _Overlapped(None, None, offset & 0xFFFFFFFF, offset >> 32, None)
 
 
 def _stat(found: os.stat_result) -> Stat:
@@ -505,6 +642,20 @@ def process_started(pid: int) -> Optional[str]:
         return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
     finally:
         _kernel32.CloseHandle(handle)
+
+
+@contextmanager
+def stay_awake() -> Iterator[None]:
+    """Keep the system from sleeping while the calling thread is in here; the screen may go dark.
+
+    Windows keeps the wish by thread and drops it when that thread ends: enter and leave in the thread that drives the
+    transfer. A system that refuses goes on without.
+    """
+    _kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
+    try:
+        yield
+    finally:
+        _kernel32.SetThreadExecutionState(_ES_CONTINUOUS)
 
 
 def allow_many_files() -> None:

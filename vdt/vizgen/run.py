@@ -144,7 +144,8 @@ class _Run:
         try:
             if request.dry_run:
                 return Ended(supervised(self._dry_run, self._around.stop))
-            supervised(self._transfer, self._around.stop)
+            with fs.stay_awake():
+                supervised(self._transfer, self._around.stop)
         except AbandonedError as gone:
             error, code = self._abandon(gone), gone.exit_code
         except StoppedError as stopped:

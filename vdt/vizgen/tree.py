@@ -13,7 +13,7 @@ from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple
 
 from vdt import fs, preflight
 from vdt.closing import bytes_left, changed_since, first_difference, only_there
-from vdt.copyjob import Meter
+from vdt.copyjob import LOST_LOCK, Meter
 from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
@@ -101,6 +101,8 @@ class Tree:
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
         self._target = preflight.probe(self.paths.destination)
+        policy = preflight.lowered(self._settings.policy, self._target)
+        self._settings = replace(self._settings, policy=policy)
 
     def undo(self) -> None:
         """Remove the folders that `prepare` made, where they are still empty."""
@@ -185,6 +187,7 @@ class Tree:
             self.refuse(error)
             return self.report
         try:
+            preflight.check_apart_by_marker(self.paths.source, self.paths.destination, lock.folder, lock.lies_in)
             self._locked(lock)
         except StoppedError:
             raise
@@ -265,7 +268,10 @@ class Tree:
                 result = self._look_once_more(result)
             except VdtError as error:  # the copy stands; what it lacks is the last look
                 result = replace(result, stopped=f"the last look at both sides was not finished: {error}")
-            result = self._write_manifests(result, lines, also_lines, former, started)
+            if lock.held():
+                result = self._write_manifests(result, lines, also_lines, former, started)
+            else:  # what is said of this tree from now on is said by whoever holds it
+                result = replace(result, reached_end=False, stopped=LOST_LOCK)
             self.report = replace(self.report, result=result, manifest=result.manifest)
         if self.report.robocopy_before is not None and not tools.stop:
             tools.progress.phase("robocopy counts")

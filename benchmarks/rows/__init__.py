@@ -1,0 +1,1 @@
+"""The rows of `benchmarks/goals.py`, one question a module."""
