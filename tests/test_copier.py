@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import stat
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 import xxhash
 
-from vdt import fs
+from vdt import copier, fs, stream, verifier
 from vdt.copier import Copier, partial_name
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
+from vdt.desk import Desk
 from vdt.model import Action, Entry, Evidence, FileClass, Links, Outcome, Policy, Status, Verb, Verify
 from vdt.stop import StopFlag
 
@@ -381,7 +386,7 @@ def test_a_source_that_shrinks_while_it_is_read_is_never_padded(place: Place) ->
     entry = place.put("f", os.urandom(3 << 20))
 
     def act(call: int) -> None:
-        os.truncate(place.source / "f", (1 << 20) + call)
+        os.truncate(place.source / "f", (1 << 20) + min(call, 3))
 
     (outcome,) = place.do(copy_of(entry), meter=Tap(act))
     assert outcome.status is Status.UNSTABLE
@@ -682,3 +687,212 @@ def test_no_descriptor_is_left_open(place: Place) -> None:
     before = len(os.listdir("/proc/self/fd"))
     place.do(*[copy_of(entry) for entry in entries], copy_of(entries[0]._replace(name="missing")))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# -- a large file, by several workers ------------------------------------------------------------------------------
+
+SLOT = 64 << 10
+TOGETHER = 5 << 20  # above what is shared out here
+
+
+@pytest.fixture
+def helped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, Any]]:
+    """What a job needs to be helped by three real workers with every file above 4 MiB."""
+    monkeypatch.setattr(stream, "SLOT_BYTES", SLOT)
+    monkeypatch.setattr(stream, "LEAST_BYTES", 4 << 20)
+    monkeypatch.setattr(copier, "LEAST_BYTES", 4 << 20)
+    monkeypatch.setattr(verifier, "_STOP_CHECK_BYTES", 4 << 20)
+    desk: Desk[Any] = Desk()
+    desk.allow(3)
+    workers = [threading.Thread(target=desk.work, args=(lambda task: None,), daemon=True) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    yield {"crew": desk, "helpers": 3}
+    desk.close()
+    for worker in workers:
+        worker.join(10)
+        assert not worker.is_alive()
+
+
+def of_helpers_only(real: Any, act: Callable[[], None]) -> Any:
+    """A call of the system that is preceded by `act` where a helper makes it; the worker itself comes late."""
+    owner = threading.get_ident()
+
+    def call(*values: Any, **named: Any) -> Any:
+        if threading.get_ident() != owner:
+            act()
+        else:
+            time.sleep(0.001)
+        return real(*values, **named)
+
+    return call
+
+
+@pytest.mark.parametrize("size", [TOGETHER - 1, TOGETHER, TOGETHER + 1])
+@pytest.mark.parametrize("verify", list(Verify))
+def test_a_file_that_several_work_on_arrives_like_any_other(
+    place: Place, helped: Dict[str, Any], verify: Verify, size: int
+) -> None:
+    data = os.urandom(size)
+    tap = Tap()
+    (outcome,) = place.do(copy_of(place.put("f", data)), verify=verify, also="md5", meter=tap, **helped)
+    assert outcome.status is Status.COPIED and place.left() == ["f"]
+    assert (place.destination / "f").read_bytes() == data
+    assert (place.destination / "f").stat().st_mtime_ns == TIME_NS
+    assert outcome.digest == ("" if verify is Verify.NONE else xxhash.xxh3_128_hexdigest(data))
+    assert outcome.also == hashlib.md5(data).hexdigest()
+    assert outcome.evidence is level(place, Evidence(verify.value))
+    assert sum(place.moved) == size
+    reads = {Verify.NONE: 1, Verify.INFLIGHT: 1, Verify.BOTH: 3}.get(verify, 2)
+    assert tap.total == size * reads
+
+
+def test_without_help_a_large_file_goes_its_own_way(
+    place: Place, helped: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copier, "Stream", None)
+    monkeypatch.setattr(stream, "Stream", None)
+    (outcome,) = place.do(copy_of(place.put("f", bytes(TOGETHER))))
+    assert outcome.status is Status.COPIED
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "status", "side"),
+    [
+        ("read_at", OSError(errno.EIO, "bad"), Status.RETRY, "source"),
+        ("read_at", OSError(errno.ENOSPC, "odd"), Status.FULL, "source"),
+        ("write_at", OSError(errno.EIO, "bad"), Status.RETRY, "destination"),
+        ("write_at", OSError(errno.ENOSPC, "full"), Status.FULL, "destination"),
+    ],
+)
+def test_an_error_that_a_helper_met_is_told_of_the_side_that_gave_it(
+    place: Place,
+    helped: Dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    error: OSError,
+    status: Status,
+    side: str,
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(fs, call, of_helpers_only(getattr(fs, call), fails))
+    (outcome,) = place.do(copy_of(place.put("f", bytes(TOGETHER))), verify=Verify.NONE, **helped)
+    assert outcome.status is status and outcome.failure is not None
+    root, operation = (
+        (place.source, "Copying File") if side == "source" else (place.destination, "Creating Destination File")
+    )
+    assert (outcome.failure.path, outcome.failure.operation) == (str(root / "f"), operation)
+    assert place.left() == []
+
+
+def test_a_defect_in_a_helper_is_a_defect_and_hangs_nobody(
+    place: Place, helped: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise ZeroDivisionError("defect")
+
+    monkeypatch.setattr(fs, "write_at", of_helpers_only(fs.write_at, fails))
+    with pytest.raises(ZeroDivisionError, match="defect"):
+        place.do(copy_of(place.put("f", bytes(TOGETHER))), **helped)
+    assert not (place.destination / "f").exists()
+
+
+def test_a_flush_of_the_helpers_handles_that_fails_is_told_of_the_destination(
+    place: Place, helped: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(fs.Handles):
+        def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
+            super().__init__(fd, write=write, direct=direct)
+            self._fails = write
+
+        def close(self) -> None:
+            if self._fails:
+                raise OSError(errno.EIO, "flush")
+
+    monkeypatch.setattr(fs, "Handles", Failing)
+    (outcome,) = place.do(copy_of(place.put("f", bytes(TOGETHER))), **helped)
+    assert outcome.status is Status.RETRY and outcome.failure is not None
+    assert outcome.failure.path == str(place.destination / "f") and place.left() == []
+
+
+def test_a_stop_while_several_are_at_work_leaves_no_wrong_name(place: Place, helped: Dict[str, Any]) -> None:
+    stop = StopFlag()
+    tap = Tap(lambda calls: stop.set("Ctrl-C") if calls == 10 else None)
+    (outcome,) = place.do(copy_of(place.put("f", bytes(TOGETHER))), stop=stop, meter=tap, **helped)
+    assert outcome.status is Status.STOPPED and place.left() == []
+    assert tap.total < TOGETHER
+
+
+@pytest.mark.parametrize("change", [-SLOT * 3 - 5, 7])
+def test_a_source_that_changes_its_length_under_several_workers_is_unstable(
+    place: Place, helped: Dict[str, Any], change: int
+) -> None:
+    entry = place.put("f", os.urandom(TOGETHER))
+
+    def act(calls: int) -> None:
+        os.truncate(place.source / "f", (place.source / "f").stat().st_size + change)
+        os.utime(place.source / "f", ns=(TIME_NS, TIME_NS))
+
+    (outcome,) = place.do(copy_of(entry), meter=Tap(act), **helped)
+    assert outcome.status is Status.UNSTABLE and place.left() == []
+
+
+def test_a_small_file_that_became_a_large_one_is_shared_out_too(place: Place, helped: Dict[str, Any]) -> None:
+    entry = place.put("f", bytes(10))
+    data = os.urandom(TOGETHER)
+    place.put("f", data, mtime_ns=TIME_NS + 1)
+    (outcome,) = place.do(copy_of(entry), **helped)
+    assert outcome.status is Status.COPIED and (place.destination / "f").read_bytes() == data
+
+
+def test_wrong_bytes_of_a_helper_do_not_pass_the_read_back(
+    place: Place, helped: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, spoiled = fs.write_at, []  # type: Any, List[int]
+
+    def write(fd: int, view: memoryview, offset: int) -> None:
+        real(fd, view, offset + (SLOT if offset == 2 * SLOT else 0))  # one slot lands in the place of the next
+        spoiled.append(offset)
+
+    monkeypatch.setattr(fs, "write_at", write)
+    (outcome,) = place.do(copy_of(place.put("f", os.urandom(TOGETHER))), **helped)
+    assert outcome.status is Status.RETRY and outcome.failure is not None
+    assert "not what was sent" in outcome.failure.reason and place.left() == [] and spoiled
+
+
+def test_equal_large_files_are_proven_together(place: Place, helped: Dict[str, Any]) -> None:
+    data = os.urandom(TOGETHER)
+    (outcome,) = place.do(there(place, data, data), **helped)
+    assert outcome.status is Status.PROVEN and outcome.digest == xxhash.xxh3_128_hexdigest(data)
+
+
+@pytest.mark.parametrize("at", [0, SLOT, TOGETHER - 1])
+def test_one_wrong_byte_of_a_large_file_is_found_together(place: Place, helped: Dict[str, Any], at: int) -> None:
+    data = os.urandom(TOGETHER)
+    wrong = bytearray(data)
+    wrong[at] ^= 1
+    (outcome,) = place.do(there(place, data, bytes(wrong)), **helped)
+    assert outcome.status is Status.COPIED and (place.destination / "f").read_bytes() == data
+
+
+@pytest.mark.parametrize("links", [Links.COPY, Links.FOLLOW])
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_a_file_that_grows_while_it_is_proven_is_not_proven(
+    place: Place, helped: Dict[str, Any], side: str, links: Links
+) -> None:
+    data = os.urandom(TOGETHER)
+    action = there(place, data, data)
+    path = (place.source if side == "source" else place.destination) / "f"
+
+    def act(calls: int) -> None:
+        if calls == (TOGETHER // SLOT if side == "source" else 2 * TOGETHER // SLOT):
+            with open(path, "ab") as file:
+                file.write(b"more")
+            os.utime(path, ns=(TIME_NS, TIME_NS))
+
+    (outcome,) = place.do(action, meter=Tap(act), policy=Policy(links=links), **helped)
+    assert outcome.status is not Status.PROVEN
+    if outcome.status is Status.COPIED:
+        assert (place.destination / "f").read_bytes() == (place.source / "f").read_bytes()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Iterator, List, Optional, Set
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Optional, Set
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.stop import StopFlag
 
@@ -250,3 +254,287 @@ def test_a_wait_ends_with_the_stop() -> None:
     assert stop.wait(20) is True
     assert time.monotonic() - began < 5
     assert stop.wait(20) is True
+
+
+# -- light tasks, shared pieces and defects ------------------------------------------------------------------------
+
+
+class Watch:
+    """Who works on what, and how many at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.at_work = self.most = 0
+        self.by: Dict[int, List[int]] = {}
+
+    @contextmanager
+    def one(self, task: int) -> Iterator[None]:
+        with self._lock:
+            self.at_work += 1
+            self.most = max(self.most, self.at_work)
+            self.by.setdefault(threading.get_ident(), []).append(task)
+        yield
+        with self._lock:
+            self.at_work -= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from(["light", "heavy", "nothing"]), max_size=40),
+    st.integers(1, 5),
+    st.integers(1, 6),
+    st.one_of(st.none(), st.integers(1, 3)),
+)
+def test_light_and_heavy_tasks_in_any_order_give_each_result_once(
+    kinds: List[str], threads: int, begin: int, limit: Optional[int]
+) -> None:
+    watch = Watch()
+
+    def tasks() -> Iterator[Optional[int]]:
+        for number, kind in enumerate(kinds):
+            yield None if kind == "nothing" else number
+
+    def work(number: int) -> int:
+        with watch.one(number):
+            time.sleep(0.0002 if kinds[number] == "heavy" else 0)
+        return number
+
+    engine: Engine[int, int] = Engine(
+        work, threads, begin=begin, light=lambda n: kinds[n] == "light", queue_limit=limit
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vdt.engine._ASK_AGAIN_S", 0.001)
+        results = list(engine.run(tasks()))
+    assert sorted(results) == [number for number, kind in enumerate(kinds) if kind != "nothing"]
+    assert watch.most <= threads, "the driving thread counts too"
+    assert not engine.abandoned
+
+
+def test_light_tasks_are_done_by_the_driving_thread_while_one_is_enough() -> None:
+    watch = Watch()
+
+    def work(number: int) -> int:
+        with watch.one(number):
+            return number
+
+    engine: Engine[int, int] = Engine(work, 4, light=lambda n: n % 10 != 0)
+    assert sorted(engine.run(numbers(40))) == list(range(40))
+    mine = watch.by.pop(threading.get_ident())
+    assert [number for number in range(40) if number % 10] == mine
+    assert sorted(number for theirs in watch.by.values() for number in theirs) == [0, 10, 20, 30]
+
+
+def test_a_result_of_a_worker_is_not_kept_waiting_by_light_tasks() -> None:
+    done = threading.Event()
+    order: List[int] = []
+
+    def work(number: int) -> int:
+        if number:
+            done.wait(5)  # the first light task is not over before the heavy one is
+            time.sleep(0.01)
+        else:
+            done.set()
+        return number
+
+    engine: Engine[int, int] = Engine(work, 2, light=lambda n: n > 0)
+    for result in engine.run(numbers(20)):
+        order.append(result)
+    assert order.index(0) <= 5 and sorted(order) == list(range(20))
+
+
+def test_a_heavy_task_is_never_done_by_the_driving_thread() -> None:
+    watch = Watch()
+
+    def work(number: int) -> int:
+        with watch.one(number):
+            return number
+
+    engine: Engine[int, int] = Engine(work, 1)
+    list(engine.run(numbers(10)))
+    assert threading.get_ident() not in watch.by
+
+
+def test_with_more_at_first_the_driving_thread_does_no_task() -> None:
+    watch = Watch()
+
+    def work(number: int) -> int:
+        with watch.one(number):
+            time.sleep(0.001)
+        return number
+
+    engine: Engine[int, int] = Engine(work, 4, begin=4, light=lambda n: True)
+    assert sorted(engine.run(numbers(40))) == list(range(40))
+    assert threading.get_ident() not in watch.by and 1 < watch.most <= 4
+
+
+def test_free_workers_help_with_a_task_that_is_shared_out() -> None:
+    desk: Desk[int] = Desk()
+    helpers: Set[int] = set()
+    owner: List[int] = []
+
+    def piece() -> bool:
+        helpers.add(threading.get_ident())
+        time.sleep(0.0005)
+        return True
+
+    def work(number: int) -> int:
+        owner.append(threading.get_ident())
+        until = time.monotonic() + 10
+        with desk.shared(piece):
+            while len(helpers) < 3 and time.monotonic() < until:
+                time.sleep(0.001)
+        return number
+
+    engine: Engine[int, int] = Engine(work, 4, begin=4, desk=desk)
+    assert list(engine.run(numbers(1))) == [0]
+    assert len(helpers) >= 3 and not helpers & {owner[0], threading.get_ident()}
+
+
+def test_a_piece_that_breaks_ends_the_run_and_reaches_the_caller() -> None:
+    desk: Desk[int] = Desk()
+    broken = threading.Event()
+
+    def piece() -> bool:
+        broken.set()
+        raise ZeroDivisionError("defect")
+
+    def work(number: int) -> int:
+        with desk.shared(piece):
+            broken.wait(10)
+        return number
+
+    engine: Engine[int, int] = Engine(work, 2, begin=2, desk=desk)
+    with pytest.raises(ZeroDivisionError, match="defect"):
+        list(engine.run(numbers(1)))
+
+
+@pytest.mark.parametrize("where", ["work", "tasks", "light"])
+def test_after_a_defect_the_others_are_told_to_stop_and_do_not_end_what_they_are_at(where: str) -> None:
+    stop = StopFlag()
+    inside = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:  # a large one, that looks at the flag now and then
+            inside.set()
+            stop.wait(20)
+        elif number == 1:
+            inside.wait(10)
+            raise ZeroDivisionError("defect")
+        return number
+
+    def tasks() -> Iterator[Optional[int]]:
+        yield 0
+        if where == "tasks":
+            inside.wait(10)
+            raise ZeroDivisionError("defect")
+        yield 1
+
+    begin = 1 if where == "light" else 2
+    engine: Engine[int, int] = Engine(work, 2, begin=begin, light=lambda n: n == 1, stop=stop)
+    began = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        list(engine.run(tasks()))
+    assert time.monotonic() - began < 5 and stop.reason == "defect"
+    assert not engine.abandoned
+
+
+def test_leaving_the_results_is_no_defect() -> None:
+    stop = StopFlag()
+    engine: Engine[int, int] = Engine(lambda n: n, 2, stop=stop)
+    results = engine.run(numbers(10))
+    next(results)
+    results.close()
+    assert not stop
+
+
+def test_after_a_stop_a_worker_that_does_not_come_back_is_not_waited_for() -> None:
+    stop, gate = StopFlag(), threading.Event()
+
+    def work(number: int) -> int:
+        if number == 3:
+            stop.set("Ctrl-C")
+            gate.wait(20)
+        return number
+
+    def tasks() -> Iterator[Optional[int]]:
+        for number in range(100):
+            if stop:
+                return
+            yield number
+
+    engine: Engine[int, int] = Engine(work, 2, begin=2, stop=stop, grace_s=0.1)
+    began = time.monotonic()
+    results = list(engine.run(tasks()))
+    assert time.monotonic() - began < 5
+    assert engine.abandoned and 3 not in results and {0, 1, 2} <= set(results)
+    gate.set()
+
+
+def test_after_a_stop_what_workers_end_in_time_is_a_result() -> None:
+    stop = StopFlag()
+
+    def work(number: int) -> int:
+        stop.set("Ctrl-C")
+        time.sleep(0.1)
+        return number
+
+    engine: Engine[int, int] = Engine(work, 3, begin=3, stop=stop, grace_s=5)
+    assert sorted(engine.run(numbers(3))) == [0, 1, 2] and not engine.abandoned
+
+
+def test_a_helper_that_does_not_come_back_is_not_waited_for_after_a_stop() -> None:
+    desk: Desk[int] = Desk()
+    stop, gate, inside = StopFlag(), threading.Event(), threading.Event()
+
+    def piece() -> bool:
+        inside.set()
+        gate.wait(20)
+        return False
+
+    def work(number: int) -> int:
+        with desk.shared(piece):
+            inside.wait(10)
+        stop.set("Ctrl-C")
+        return number
+
+    engine: Engine[int, int] = Engine(work, 2, begin=2, desk=desk, stop=stop, grace_s=0.1)
+    began = time.monotonic()
+    assert list(engine.run(numbers(1))) == [0]
+    assert engine.abandoned and time.monotonic() - began < 5
+    gate.set()
+
+
+def test_who_is_still_at_work_under_a_former_number_counts_when_the_driving_thread_would_work() -> None:
+    watch, released = Watch(), threading.Event()
+
+    class Falling:
+        """Four at first, then one."""
+
+        alone, readings = False, 0
+
+        def observe(self, now_s: float, units: float) -> int:
+            self.readings += 1
+            self.alone = watch.at_work == 4 or self.alone
+            return 1 if self.alone else 4
+
+        def worked_alone(self, seconds: float, cpu_seconds: float) -> None: ...
+
+    def work(number: int) -> int:
+        with watch.one(number):
+            if number < 4:
+                released.wait(0.2)
+            time.sleep(0.001)
+        return number
+
+    def tasks() -> Iterator[Optional[int]]:
+        yield from range(4)
+        while watch.at_work < 4:
+            yield None
+        yield None
+        yield from range(4, 12)
+
+    engine: Engine[int, int] = Engine(work, 4, begin=4, light=lambda n: n >= 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vdt.engine.Tuner", lambda *_, **__: Falling())
+        assert sorted(engine.run(tasks())) == list(range(12))
+    assert watch.most == 4

@@ -741,6 +741,35 @@ def test_a_name_that_cannot_be_looked_at_is_never_left_out_silently(
         fs.list_folder(str(tmp_path))
 
 
+def test_a_name_that_is_listed_and_said_to_be_gone_is_never_left_out_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").write_bytes(b"1")
+    names = [FakeName("a", None), FakeName("there", FileNotFoundError(errno.ENOENT, "gone"))]
+    monkeypatch.setattr(os, "scandir", lambda path: FakeScan(names))
+    with pytest.raises(fs.EntryError, match="there"):
+        fs.list_folder(str(tmp_path))
+    entries = fs.list_folder(str(tmp_path), tolerant=True)
+    assert [(entry.name, entry.kind) for entry in entries] == [("a", Kind.FOLDER), ("there", Kind.UNKNOWN)]
+    with pytest.raises(FileNotFoundError):
+        fs.list_folder(str(tmp_path / "missing"))
+
+
+def test_a_folder_that_vanishes_under_its_listing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "name").write_bytes(b"1")
+
+    class Last(FakeScan):
+        def __exit__(self, *_: object) -> None:
+            (folder / "name").unlink()
+            folder.rmdir()
+
+    monkeypatch.setattr(os, "scandir", lambda path: Last([FakeName("name", FileNotFoundError(errno.ENOENT, "gone"))]))
+    with pytest.raises(FileNotFoundError):
+        fs.list_folder(str(folder))
+
+
 def test_a_folder_that_is_not_there_is_an_error_and_no_empty_listing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         fs.list_folder(str(tmp_path / "missing"))
@@ -935,3 +964,89 @@ def test_a_folder_that_was_said_to_be_made_and_was_not_may_heal(
     fs.make_folder(place)
     fs.make_folder(place)
     assert os.path.isdir(place)
+
+
+# -- named places in an open file ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("offset", "want"), [(0, 100), (7, 100), (990, 10), (990, 100), (1000, 5), (5000, 5), (3, 0)])
+def test_a_read_names_its_place_and_gives_what_there_is(tmp_path: Path, offset: int, want: int) -> None:
+    data = os.urandom(1000)
+    (tmp_path / "f").write_bytes(data)
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
+    buffer = bytearray(b"\xee" * 200)
+    got = fs.read_at(fd, memoryview(buffer), offset, want)
+    assert got == len(data[offset : offset + want])
+    assert buffer[:got] == data[offset : offset + want]
+    assert buffer[want:] == b"\xee" * (200 - want), "no byte more than was asked for"
+    assert os.lseek(fd, 0, os.SEEK_CUR) == 0
+    os.close(fd)
+
+
+def test_reads_and_writes_that_are_given_in_pieces_go_on_in_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = os.preadv, os.pwrite
+    monkeypatch.setattr(os, "preadv", lambda fd, views, offset: read(fd, [views[0][:7]], offset))
+    monkeypatch.setattr(os, "pwrite", lambda fd, view, offset: write(fd, view[:5], offset))
+    data = os.urandom(100)
+    fd = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
+    fs.write_at(fd, memoryview(data)[50:], 50)
+    fs.write_at(fd, memoryview(data)[:50], 0)
+    fs.write_at(fd, memoryview(b""), 3)
+    assert (tmp_path / "f").read_bytes() == data
+    buffer = bytearray(100)
+    assert fs.read_at(fd, memoryview(buffer), 10, 90) == 90 and buffer[:90] == data[10:]
+    os.close(fd)
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 4095, 4096, 4097, 8192])
+@pytest.mark.parametrize("more", [0, 1, 512, 4096])
+def test_past_the_cache_the_tail_is_read_and_no_more_is_said_than_was_asked_for(
+    tmp_path: Path, size: int, more: int
+) -> None:
+    if not can_read_cold(tmp_path):
+        pytest.skip("no read past the cache on this file system")
+    data = os.urandom(size + more)
+    (tmp_path / "f").write_bytes(data)
+    view = memoryview(posix.mmap.mmap(-1, 16384))
+    with fs.Folder(str(tmp_path)) as folder, folder.open_back("f", cold=True) as (found, fd):
+        assert found.size_bytes == size + more
+        assert fs.read_at(fd, view, 0, size, direct=True) == size
+        assert view[:size] == data[:size]
+
+
+def test_a_short_read_past_the_cache_that_ends_at_an_odd_place_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: List[int] = []
+
+    def read(fd: int, views: List[memoryview], offset: int) -> int:
+        asked.append(offset)
+        assert len(views[0]) % 512 == 0, "whole blocks are asked for"
+        return {0: 1024, 1024: 100}[offset]
+
+    monkeypatch.setattr(os, "preadv", read)
+    assert fs.read_at(3, memoryview(bytearray(4096)), 0, 3000, direct=True) == 1124
+    assert asked == [0, 1024]
+
+
+def test_one_descriptor_serves_all_workers_and_is_left_open(tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
+    handles = fs.Handles(fd, write=True)
+    with handles.one() as first, handles.one() as second:
+        assert first == second == fd
+    handles.close()
+    os.fstat(fd)
+    os.close(fd)
+
+
+def test_errors_of_named_places_are_the_systems(tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "f", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError) as caught:
+        fs.read_at(fd, memoryview(bytearray(10)), 0, 10)
+    assert caught.value.errno == errno.EBADF
+    os.close(fd)
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
+    with pytest.raises(OSError) as caught:
+        fs.write_at(fd, memoryview(b"x"), 0)
+    assert caught.value.errno == errno.EBADF
+    os.close(fd)

@@ -13,7 +13,7 @@ import sys
 import threading
 import types
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
@@ -43,8 +43,7 @@ def kernel32() -> Kernel32:
     return Kernel32()
 
 
-@pytest.fixture
-def windows(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
+def load(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("O_BINARY", "O_NOINHERIT", "O_SEQUENTIAL"):
         monkeypatch.setattr(os, name, 0, raising=False)
     monkeypatch.setattr(ctypes, "WinDLL", lambda *_, **__: kernel32, raising=False)
@@ -58,6 +57,11 @@ def windows(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
         patched.setattr(sys, "platform", "win32")
         spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def windows(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
+    return load(kernel32, monkeypatch)
 
 
 def test_windows_is_told_to_stay_awake_and_then_that_it_may_sleep_again(windows: Any, kernel32: Kernel32) -> None:
@@ -77,3 +81,242 @@ def test_windows_may_sleep_again_after_an_error_too(windows: Any, kernel32: Kern
 def test_windows_tells_nothing_of_its_cache_and_needs_not(windows: Any) -> None:
     assert windows.Folder.cached(object(), "name") is None
     assert not windows.DIRECT_MAY_BUFFER
+
+
+# -- one file, several handles -------------------------------------------------------------------------------------
+
+READ, WRITE, SHARE_ALL, NO_BUFFERING, SEQUENTIAL = 0x80000000, 0x40000000, 0x7, 0x20000000, 0x08000000  # winnt.h
+END_OF_FILE, INVALID = 38, ctypes.c_void_p(-1).value
+
+
+class Function:
+    """A bound method takes no attributes; a function of ctypes does (`argtypes`)."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
+class Disk(Kernel32):
+    """A kernel32 with one file in it. A handle is a number; a descriptor is a real one, so that it can be closed."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        super().__init__()
+        self.data = bytearray(data)
+        self.at_most = 1 << 30  # bytes that one call moves
+        self.error = 0
+        self.fail = 0  # the error that the next read or write gives
+        self.handles: List[int] = []
+        self.closed: List[int] = []
+        self.ReOpenFile = Function(self._reopen)
+        self.ReadFile = Function(self._read)
+        self.WriteFile = Function(self._write)
+        self.CloseHandle = Function(self.closed.append)
+
+    def _reopen(self, *args: Any) -> Any:
+        self.calls.append(("ReOpenFile", args, threading.get_ident()))
+        self.handles.append(1000 + len(self.handles))
+        return self.handles[-1]
+
+    def _read(self, handle: int, address: int, count: int, got: Any, place: Any) -> int:
+        if self.fail:
+            self.error = self.fail
+            return 0
+        offset = place._obj.offset | place._obj.offset_high << 32
+        self.calls.append(("ReadFile", (handle, offset, count), threading.get_ident()))
+        if offset >= len(self.data):
+            self.error = END_OF_FILE
+            return 0
+        piece = bytes(self.data[offset : offset + min(count, self.at_most)])
+        ctypes.memmove(address, piece, len(piece))
+        got._obj.value = len(piece)
+        return 1
+
+    def _write(self, handle: int, address: int, count: int, done: Any, place: Any) -> int:
+        if self.fail:
+            self.error = self.fail
+            return 0
+        offset = place._obj.offset | place._obj.offset_high << 32
+        self.calls.append(("WriteFile", (handle, offset, count), threading.get_ident()))
+        count = min(count, self.at_most)
+        self.data.extend(bytes(max(0, offset + count - len(self.data))))
+        self.data[offset : offset + count] = ctypes.string_at(address, count)
+        done._obj.value = count
+        return 1
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    one = Disk()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: one.error, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    return one
+
+
+@pytest.fixture
+def half(disk: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """The Windows half over `disk`; `half.first` is a descriptor of its file."""
+    module = load(disk, monkeypatch)
+    opened: Dict[int, int] = {}
+
+    def open_osfhandle(handle: int, flags: int) -> int:
+        fd = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
+        opened[fd] = handle
+        return fd
+
+    module.msvcrt.get_osfhandle = lambda fd: opened.get(fd, -fd)
+    module.msvcrt.open_osfhandle = open_osfhandle
+    module.first = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
+    yield module
+    os.close(module.first)
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("write", "direct", "access", "flags"),
+    [(False, False, READ, SEQUENTIAL), (False, True, READ, NO_BUFFERING), (True, False, WRITE, SEQUENTIAL)],
+)
+def test_each_worker_gets_a_handle_of_its_own_opened_from_the_first(
+    half: Any, disk: Disk, write: bool, direct: bool, access: int, flags: int
+) -> None:
+    handles = half.Handles(half.first, write=write, direct=direct)
+    with handles.one() as first:
+        assert first == half.first and not disk.calls, "one worker needs no other handle"
+        with handles.one() as second, handles.one() as third:
+            assert len({first, second, third}) == 3
+    assert [call[:2] for call in disk.calls] == [("ReOpenFile", (-half.first, access, SHARE_ALL, flags))] * 2
+    with handles.one(), handles.one(), handles.one():
+        assert len(disk.calls) == 2, "those that there are serve again"
+    handles.close()
+    assert is_open(half.first) and not is_open(second) and not is_open(third)
+    handles.close()
+
+
+def test_no_two_workers_hold_one_handle(half: Any, disk: Disk) -> None:
+    handles, held, twice = half.Handles(half.first), set(), []  # type: Any, Any, List[int]
+    lock = threading.Lock()
+
+    def work() -> None:
+        for _ in range(200):
+            with handles.one() as fd:
+                with lock:
+                    if fd in held:
+                        twice.append(fd)
+                    held.add(fd)
+                with lock:
+                    held.discard(fd)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    handles.close()
+    assert not twice and len(disk.handles) <= 3
+
+
+@pytest.mark.parametrize("answer", [INVALID, None])
+def test_where_no_more_can_be_had_the_first_handle_serves_all(half: Any, disk: Disk, answer: Any) -> None:
+    disk.ReOpenFile = Function(lambda *_: answer)
+    handles = half.Handles(half.first)
+    for _ in range(2):
+        with handles.one() as first, handles.one() as second, handles.one() as third:
+            assert {first, second, third} == {half.first}
+    assert handles._free == [half.first], "it is not handed out twice to those that need one alone"
+    handles.close()
+    assert is_open(half.first)
+
+
+def test_a_handle_that_gets_no_descriptor_is_closed(half: Any, disk: Disk) -> None:
+    def none_left(handle: int, flags: int) -> int:
+        raise OSError(24, "too many open files")
+
+    half.msvcrt.open_osfhandle = none_left
+    handles = half.Handles(half.first)
+    with handles.one(), handles.one() as second:
+        assert second == half.first
+    assert disk.closed == disk.handles != []
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_handles_are_flushed_where_they_wrote_and_all_are_closed_whatever_fails(
+    half: Any, monkeypatch: pytest.MonkeyPatch, write: bool
+) -> None:
+    flushed: List[int] = []
+
+    def flush(fd: int) -> None:
+        flushed.append(fd)
+        raise OSError(5, f"flush {len(flushed)}")
+
+    handles = half.Handles(half.first, write=write)
+    with handles.one(), handles.one() as second, handles.one() as third:
+        pass
+    monkeypatch.setattr(os, "fsync", flush)
+    if write:
+        with pytest.raises(OSError, match="flush"):
+            handles.close()
+    else:
+        handles.close()
+    assert flushed == ([second, third] if write else [])
+    assert not is_open(second) and not is_open(third) and is_open(half.first)
+
+
+@pytest.mark.parametrize("at_most", [1 << 30, 4096])
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize(
+    ("offset", "want"), [(0, 16384), (4096, 4096), (8192, 100), (16384, 9000), (20480, 4096), (24576, 10), (40960, 10)]
+)
+def test_a_read_names_its_place(half: Any, disk: Disk, offset: int, want: int, direct: bool, at_most: int) -> None:
+    disk.data[:] = os.urandom(24576 + 100)
+    disk.at_most = at_most
+    buffer = bytearray(16384)
+    got = half.read_at(half.first, memoryview(buffer), offset, want, direct=direct)
+    wanted = disk.data[offset : offset + want]
+    assert got == len(wanted) and buffer[:got] == wanted
+    if direct:
+        assert all(count % 4096 == 0 for _, (_, _, count), _ in disk.calls), "whole sectors are asked for"
+    else:
+        assert sum(call[1][2] for call in disk.calls[:1]) <= want
+
+
+def test_a_read_at_the_end_is_no_error_and_any_other_is(half: Any, disk: Disk) -> None:
+    disk.data[:] = b"x" * 10
+    view = memoryview(bytearray(100))
+    assert half.read_at(half.first, view, 10, 50) == 0
+    assert half.read_at(half.first, view, 5, 50) == 5
+    disk.fail = END_OF_FILE
+    assert half.read_at(half.first, view, 0, 50) == 0
+    disk.fail = 64
+    with pytest.raises(OSError) as caught:
+        half.read_at(half.first, view, 0, 50)
+    assert caught.value.errno == 64
+
+
+def test_a_place_behind_four_gigabytes_is_named_in_two_halves(half: Any, disk: Disk) -> None:
+    for offset in (0, (1 << 32) - 1, 1 << 32, (5 << 32) + 7):
+        place = half._overlapped(offset)
+        assert (place.offset_high << 32 | place.offset, place.event) == (offset, None)
+    half.read_at(half.first, memoryview(bytearray(10)), (3 << 32) + 5, 10)
+    assert disk.calls[-1][1][1] == (3 << 32) + 5
+
+
+@pytest.mark.parametrize("at_most", [1 << 30, 7])
+def test_a_write_names_its_place_and_goes_on_where_it_stopped(half: Any, disk: Disk, at_most: int) -> None:
+    disk.at_most = at_most
+    data = os.urandom(60)
+    for offset, piece in ((30, data[30:]), (0, data[:30])):
+        half.write_at(half.first, memoryview(bytearray(piece)), offset)
+    assert disk.data == data
+    disk.fail = 112
+    with pytest.raises(OSError) as caught:
+        half.write_at(half.first, memoryview(bytearray(b"x")), 0)
+    assert caught.value.errno == 112

@@ -23,6 +23,7 @@ from vdt import copier, fs, journal, stream
 from vdt.copier import Copier
 from vdt.copyjob import Batch, Part
 from vdt.copytree import CopyRequest, copy_tree
+from vdt.desk import Desk
 from vdt.hashing import ChunkDigester
 from vdt.journal import Journal, Journals
 from vdt.model import Entry, Existing, Outcome, Policy, Status, TreeResult, Verify
@@ -636,3 +637,183 @@ def test_the_drop_in_goes_on_and_asks_for_no_more_room_than_is_left(large: Large
     result = tree.transfer().result
     assert result is not None and result.resumed_bytes == landed and result.proven
     assert large.left() == ["f"] and not large.state.parent.exists()
+
+
+# -- several workers on one partial --------------------------------------------------------------------------------
+
+SLOT = 64 << 10
+
+
+class Together(Large):
+    """The same, with a desk of three workers that help, and a look at the disk before each write."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.desk: Desk[Any] = Desk()
+        self.desk.allow(3)
+        self.workers = [
+            threading.Thread(target=self.desk.work, args=(lambda task: None,), daemon=True) for _ in range(3)
+        ]
+        for worker in self.workers:
+            worker.start()
+
+    def attempt(self, **values: Any) -> Outcome:
+        return super().attempt(crew=self.desk, helpers=3, **values)
+
+    def end(self) -> None:
+        self.desk.close()
+        for worker in self.workers:
+            worker.join(10)
+            assert not worker.is_alive()
+
+    def on_record(self) -> List[str]:
+        """The digests that a run after a kill at this moment would find."""
+        for name in self.journal_files():
+            if name.endswith(".journal"):
+                found = Journal.parse(str(self.state), name, (self.state / name).read_text())
+                if found is not None:
+                    return found.digests
+        return []
+
+    def true_on_disk(self) -> int:
+        """Number of chunks on record; each of them must lie in the partial as a whole."""
+        digests = self.on_record()
+        if digests:
+            held = self.partial().read_bytes()
+            for number, digest in enumerate(digests):
+                assert digest == xxhash.xxh3_128_hexdigest(held[number * CHUNK : (number + 1) * CHUNK]), number
+        return len(digests)
+
+
+@pytest.fixture
+def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
+    monkeypatch.setattr(stream, "SLOT_BYTES", SLOT)
+    monkeypatch.setattr(stream, "LEAST_BYTES", SLOT)
+    monkeypatch.setattr(copier, "LEAST_BYTES", SLOT)
+    one = Together(tmp_path)
+    yield one
+    one.end()
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 5, 7])
+def test_a_chunk_is_on_record_when_it_has_landed_without_a_gap_and_not_before(
+    together: Together, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    """One slot lands long after those behind it. At every write the disk is looked at, as if a kill came then."""
+    real, real_read, lock, owner = fs.write_at, fs.read_at, threading.Lock(), threading.get_ident()
+    written: List[int] = []
+
+    def write(fd: int, view: memoryview, offset: int) -> None:
+        with lock:
+            together.true_on_disk()
+        if offset == late * SLOT:
+            until = time.monotonic() + 5
+            while threading.get_ident() != owner and len(written) < late + 3 and time.monotonic() < until:
+                time.sleep(0.001)
+            assert len(together.on_record()) <= late * SLOT // CHUNK, "what lies behind the gap does not count"
+        real(fd, view, offset)
+        with lock:
+            written.append(offset)
+            together.true_on_disk()
+
+    def read(*values: Any, **named: Any) -> int:
+        if threading.get_ident() == owner:
+            time.sleep(0.003)  # let the others do the writing
+        return real_read(*values, **named)
+
+    monkeypatch.setattr(fs, "read_at", read)
+    monkeypatch.setattr(fs, "write_at", write)
+    done = together.attempt(verify=Verify.INFLIGHT)
+    assert done.status is Status.COPIED and together.arrived()
+    assert len(written) == -(-SIZE // SLOT)
+
+
+@pytest.mark.parametrize("stop_after", [CHUNK + 100, 2 * CHUNK + SLOT, 4 * CHUNK + 100])
+@pytest.mark.parametrize("verify", [Verify.NONE, Verify.COLD])
+def test_what_several_began_several_go_on_with(together: Together, stop_after: int, verify: Verify) -> None:
+    assert together.attempt(stop_after=stop_after, verify=verify).status is Status.STOPPED
+    landed = together.true_on_disk()
+    done = together.attempt(verify=verify)
+    assert done.status is Status.COPIED and together.arrived()
+    assert done.resumed_bytes == landed * CHUNK
+    assert done.digest == ("" if verify is Verify.NONE else xxhash.xxh3_128_hexdigest(together.data))
+    assert sum(together.moved) == SIZE
+
+
+@pytest.mark.parametrize("call", ["read_at", "write_at"])
+@pytest.mark.parametrize("fails_at", [0, 3 * SLOT, 9 * SLOT, 20 * SLOT])
+def test_after_an_error_of_any_slot_the_record_is_true_and_the_next_try_heals_it(
+    together: Together, monkeypatch: pytest.MonkeyPatch, call: str, fails_at: int
+) -> None:
+    real = getattr(fs, call)
+
+    def failing(fd: int, view: memoryview, offset: int, *rest: Any, **named: Any) -> Any:
+        if offset == fails_at:
+            raise OSError(5, "broken")
+        return real(fd, view, offset, *rest, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fs, call, failing)
+        assert together.attempt().status is Status.RETRY
+    landed = together.true_on_disk()
+    assert landed <= fails_at // CHUNK
+    assert bool(together.left()) == bool(landed), "a partial without a chunk on record is not kept"
+    done = together.attempt()
+    assert done.status is Status.COPIED and together.arrived() and done.resumed_bytes == landed * CHUNK
+
+
+def test_after_a_flush_of_a_helpers_handle_that_failed_nothing_is_kept(
+    together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(fs.Handles):
+        def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
+            super().__init__(fd, write=write, direct=direct)
+            self._fails = write
+
+        def close(self) -> None:
+            if self._fails:
+                raise OSError(5, "flush")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fs, "Handles", Failing)
+        assert together.attempt().status is Status.RETRY
+        assert together.left() == [] and together.journal_files() == []
+        assert together.attempt(stop_after=3 * CHUNK).status is Status.RETRY, "after a stop too"
+        assert together.left() == [] and together.journal_files() == []
+    assert together.attempt().status is Status.COPIED and together.arrived()
+
+
+def test_a_hole_in_a_partial_is_never_taken_for_what_was_sent(together: Together) -> None:
+    """A file system that forgets a write after a power cut leaves zeros where the journal knows of bytes."""
+    together.attempt(stop_after=4 * CHUNK + 100)
+    landed = together.true_on_disk()
+    assert landed >= 2
+    with open(together.partial(), "r+b") as file:
+        file.seek(CHUNK + SLOT)
+        file.write(bytes(SLOT))
+    done = together.attempt()
+    assert (done.status, done.resumed_bytes) == (Status.COPIED, CHUNK) and together.arrived()
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=20), st.integers(1, 8), st.integers(0, 3))
+def test_landed_never_runs_ahead_of_what_is_told(steps: List[int], chunk: int, good: int) -> None:
+    """Bytes pass in order, land later; whatever the steps, the record ends with the last whole chunk that landed."""
+    size = 200
+    data = os.urandom(size)
+    record = Journal("", "f", PARTIAL, size, 5, chunk_bytes=chunk)
+    record._written = -1  # no file
+    record.digests = [xxhash.xxh3_128_hexdigest(data[n * chunk : (n + 1) * chunk]) for n in range(good + 1)]
+    record.goes_on(good)
+    passed = landed = good * chunk
+    for step in steps:
+        before = passed
+        passed = min(size, passed + step)
+        record.passed(memoryview(data)[before:passed])
+        landed = max(landed, min(passed, landed + step // 2))
+        record.landed(landed)
+        assert len(record.digests) == max(good, landed // chunk)
+        assert record.landed_bytes <= max(landed, good * chunk)
+    record.landed(passed)
+    assert record.digests == [
+        xxhash.xxh3_128_hexdigest(data[n * chunk : (n + 1) * chunk]) for n in range(max(good, passed // chunk))
+    ]

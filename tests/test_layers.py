@@ -24,6 +24,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
+        *("outage", "appender"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -55,6 +56,8 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("copier", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
+    ("treelog", "appender"): "a log and evidence grow at the end",
+    ("evidence", "appender"): "even on a share that goes away",
     # one entry above its own command
     ("copytree", "transfer"): "`vdt copy` is one transfer with its surroundings",
 }

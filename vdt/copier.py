@@ -112,7 +112,13 @@ class Copier:
             source = fs.Folder(step.path, follow=at_root or self._follow)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                return source, fs.Folder(step.path, follow=at_root)
+                dest = fs.Folder(step.path, follow=at_root)
+                try:
+                    self._job.guard()  # now that it is open: the mount could be taken from under the name before
+                except OSError:
+                    dest.close()
+                    raise
+                return source, dest
             except OSError:
                 source.close()
                 raise
@@ -386,6 +392,8 @@ class Copier:
             raise SidedError(writing if error is stream.write_error else reading, error) from error
         finally:
             if journal is not None:
+                if stream.flush_failed:
+                    journal.goes_on(0)  # rule 4: nothing of it counts
                 journal.landed(stream.landed_bytes)
 
     def _passed(self, begun: _Begun, view: memoryview) -> None:

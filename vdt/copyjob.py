@@ -90,6 +90,7 @@ class CopyJob:
     moved: Callable[[int], None]  # bytes of the source that were dealt with, for the bar
     also: Optional[str] = None
     replace_proven: bool = False
+    guard: Callable[[], None] = lambda: None  # raises OSError where another folder stands in the destination's place
     holds_lock: Callable[[], bool] = lambda: True  # asked before each batch of renames, and before each rename
     crew: Crew = NoCrew()  # helps with large files
     helpers: int = 0  # most workers that can be of help

@@ -15,13 +15,14 @@ from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
 from vdt.copyjob import LOST_LOCK, Meter
-from vdt.errors import RefusedError
+from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
 from vdt.lock import LOCK_NAME, TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
+from vdt.outage import ALWAYS_THERE, Outage, Presence
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
@@ -33,6 +34,7 @@ from vdt.treelog import LogSink, NoLog, TreeLog
 from vdt.watch import Watch
 
 STATE_INSIDE = ".vdt"
+SHARE_WAIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class CopyRequest:
     replace_proven: bool = False
     threads: int = 8
     retry: RetryPlan = RetryPlan()
+    share_wait_s: float = SHARE_WAIT_S  # how long a source or destination that is away is waited for
     log: str = ""
     append_log: bool = False
     manifest: str = ""
@@ -108,15 +111,22 @@ def copy_tree(
         evidence = os.path.splitext(fs.absolute(request.manifest))[0] + ".evidence" if request.manifest else ""
         records, notes = load_records(evidence) if evidence else (NO_RECORDS, [])
         job = replace(job, records=records, notes=tuple(notes))
-        reports.log = _log(request, listing, stack)
+        outage: Presence = ALWAYS_THERE
+        watched: Optional[Outage] = None
         if not request.dry_run:
+            watched = outage = Outage(
+                source, destination, request.share_wait_s, stop=stop, say=say, phase=reports.progress.phase
+            )
+        reports.log = _log(request, listing, stack, outage)
+        if watched is not None:
             stack.enter_context(fs.stay_awake())
             reports.watch.phase("Preparing", destination)
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
                 lock, inside = _lock(destination, stop, say)
-                stack.callback(_release, lock, reports.watch)
+                stack.callback(_release, lock, reports.watch, watched)
+                watched.prove_by(lock.seen)
                 if job.state_name and not inside:
                     preflight.remove_empty([os.path.join(destination, STATE_INSIDE)])
                 real = os.path.realpath(destination)
@@ -136,8 +146,10 @@ def copy_tree(
                 journals=Journals.load(lock.folder),
             )
             if evidence:
-                reports.evidence = EvidenceWriter(evidence, started, "copy")
-                stack.callback(reports.evidence.close)
+                reports.evidence = EvidenceWriter(
+                    evidence, started, "copy", patiently=watched.again, guard=watched.guard
+                )
+                stack.callback(outage.forgive, reports.evidence.close)
         lines = SortedLines()
         if request.manifest:
             reports.manifest = lines
@@ -146,13 +158,19 @@ def copy_tree(
         asked_for = [request.manifest] if request.manifest else []
         former = Former([(fs.absolute(path), _kept_as(path, started)) for path in asked_for])
         held = lock.held if not request.dry_run else lambda: True
-        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(held))
+        result = transfer_tree(job, reports, stop, holds_lock=lambda: former.allows(held), outage=outage)
         reports.watch.so_far = lambda: result
+        if watched is not None and watched.destination_lost:
+            return result  # nothing is written beside it either: another volume may stand there
         if not held():  # what is said of this tree from now on is said by whoever holds it
             result = replace(result, reached_end=False, stopped=LOST_LOCK)
         elif request.manifest and not request.dry_run:
             reports.watch.phase("Writing", request.manifest)
-            result = _write_manifest(result, lines, request.manifest, former, started)
+            unlisted = result
+            try:
+                result = outage.again(lambda: _write_manifest(unlisted, lines, request.manifest, former, started))
+            except AwayError as error:
+                result = replace(result, fatal=str(error))
         reports.watch.so_far = lambda: result
     return result
 
@@ -186,11 +204,12 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
     raise last
 
 
-def _release(lock: TreeLock, watch: Watch) -> None:
-    """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process."""
+def _release(lock: TreeLock, watch: Watch, outage: Outage) -> None:
+    """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process; and unless
+    the destination was given up: another volume may stand there."""
     if not watch.abandoned:
         watch.phase("Giving back", lock.folder)
-        lock.release()
+        (lock.leave if outage.destination_lost else lock.release)()
 
 
 def _for_good(cause: Optional[BaseException]) -> bool:
@@ -209,13 +228,13 @@ def _left_inside(source: str, destination: str) -> bool:
         return False
 
 
-def _log(request: CopyRequest, listing: LogSink, stack: ExitStack) -> LogSink:
+def _log(request: CopyRequest, listing: LogSink, stack: ExitStack, outage: Presence) -> LogSink:
     if request.dry_run:
         return listing
     if not request.log:
         return NoLog()
-    log = TreeLog(request.log, append=request.append_log)
-    stack.callback(log.close)
+    log = TreeLog(request.log, append=request.append_log, patiently=outage.again)
+    stack.callback(outage.forgive, log.close)
     return log
 
 

@@ -41,7 +41,7 @@ class Engine(Generic[Task, Result]):
         done: running sum of work done, in any unit; what the number of workers is tuned by.
         light: tells tasks that are short and many; the driving thread may do them itself.
         desk: where workers find their tasks, and pieces of tasks that are shared out.
-        stop: when it is set, workers are waited for `grace_s` and no longer.
+        stop: when it is set, workers are waited for `grace_s` and no longer. Set by an exception, too.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Engine(Generic[Task, Result]):
                         break
                     if task is None:
                         break
-                    if self._tuner.alone and self._light(task):
+                    if self._tuner.alone and self._light(task) and self._room_for_one(in_flight):
                         yield self._do_here(task)
                         self._tune(pool)
                         if self._done.empty():
@@ -117,6 +117,11 @@ class Engine(Generic[Task, Result]):
                     raise error
                 assert result is not None
                 yield result
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._stop.set(str(error) or type(error).__name__)  # else the others would first end what they are at
+            raise
         finally:
             self._desk.close()
             self._send_home(pool)
@@ -127,7 +132,13 @@ class Engine(Generic[Task, Result]):
         self._desk.allow(limit)
         while self._hired < limit:
             self._hired += 1
-            pool.submit(self._desk.work, self._do)
+            pool.submit(self._day)
+
+    def _day(self) -> None:
+        try:
+            self._desk.work(self._do)
+        except BaseException as error:  # out of a piece: no task of this worker would tell of it
+            self._done.put((None, error))
 
     def _send_home(self, pool: ThreadPoolExecutor) -> None:
         """Wait until no worker holds a task; after a stop for no longer than the grace."""
@@ -143,6 +154,10 @@ class Engine(Generic[Task, Result]):
         if self._stop and self._stopped_s is None:
             self._stopped_s = time.monotonic()
         return self._stopped_s is not None and time.monotonic() - self._stopped_s >= self._grace_s
+
+    def _room_for_one(self, in_flight: int) -> bool:
+        """Whether the driving thread may work too, where the limit is one: some may still be at work from before."""
+        return max(self._desk.at_work, min(in_flight, 1)) < self._threads
 
     def _do_here(self, task: Task) -> Result:
         """A light task, done by the driving thread."""

@@ -6,6 +6,7 @@ VdtError                     something a person can act on: one or two plain sen
 +-- RefusedError             nothing was touched: paths overlap, a probe failed ...  exit 16
 |   +-- LockedError          another transfer works on this tree                     exit 16
 +-- LostOutputError          the log, manifest or evidence could not be written      exit 16
++-- AwayError                a share went away and did not come back in time         exit 16
 +-- StoppedError             somebody asked for the end (Ctrl-C, SIGTERM)            exit 8
     +-- AbandonedError       and what was at work did not come back from the system  exit 8
 
@@ -52,6 +53,10 @@ class LockedError(RefusedError):
 
 class LostOutputError(VdtError):
     """A report that the user relies on could not be written."""
+
+
+class AwayError(VdtError):
+    """Source or destination stopped answering and was waited for in vain; the same command goes on later."""
 
 
 class StoppedError(VdtError):

@@ -11,15 +11,17 @@ import os
 import re
 import socket
 from datetime import datetime, timedelta
-from typing import IO, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from vdt import fs
+from vdt.appender import Appender
 from vdt.errors import LostOutputError
 from vdt.model import Evidence
 from vdt.records import Record, Records
 
 _NAME = re.compile(r"\d{8}T\d{6}.*\.jsonl\Z")
 _quote = json.encoder.encode_basestring_ascii
+_BUFFER_CHARS = 1 << 16
 
 
 def host_name() -> str:
@@ -28,12 +30,27 @@ def host_name() -> str:
 
 
 class EvidenceWriter:
-    """Appends evidence of one run. The file is made with its first line; a run that proved nothing leaves none."""
+    """Appends evidence of one run. The file is made with its first line; a run that proved nothing leaves none.
 
-    def __init__(self, folder: str, started: datetime, purpose: str = "transfer") -> None:
+    `patiently` tries a write, and again where a share was away (`Outage.again`). `guard` is asked before the folder is
+    made, and raises OSError where it would be made in another place than was meant.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        started: datetime,
+        purpose: str = "transfer",
+        *,
+        patiently: Callable[[Callable[[], None]], None] = lambda act: act(),
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
         self._folder = folder
         self._started, self._purpose = started, purpose
-        self._file: Optional[IO[str]] = None
+        self._patiently, self._guard = patiently, guard
+        self._lines: List[str] = []
+        self._held = 0
+        self._file: Optional[Appender] = None
         self.path = ""
 
     def add(self, path: str, record: Record, when: str) -> None:
@@ -51,41 +68,50 @@ class EvidenceWriter:
         if record.also:
             name, _, digest = record.also.partition(":")
             line += f', "{name}": "{digest}"'
-        try:
+        self._lines.append(line + "}\n")
+        self._held += len(self._lines[-1])
+        if self._file is None or self._held >= _BUFFER_CHARS:
+            self._put(lambda file: file.write(self._take() if self._held >= _BUFFER_CHARS else b""))
+
+    def _take(self) -> bytes:
+        """What was added; the file keeps it from here on."""
+        data = "".join(self._lines).encode("ascii")
+        self._lines, self._held = [], 0
+        return data
+
+    def _put(self, act: Callable[[Appender], object]) -> None:
+        def put() -> None:
             if self._file is None:
                 self._file = self._open()
-            self._file.write(line + "}\n")
+            act(self._file)
+
+        try:
+            self._patiently(put)
         except OSError as error:
             where = self.path or self._folder
             raise LostOutputError(f"The evidence {where} could not be written: {fs.explain(error)[1]}.") from error
 
-    def _open(self) -> IO[str]:
+    def _open(self) -> Appender:
+        self._guard()
         fs.make_folder(self._folder)
         started = self._started
         while True:
             name = f"{started.strftime('%Y%m%dT%H%M%S')}-{host_name()}-{self._purpose}.jsonl"
             self.path = os.path.join(self._folder, name)
             try:
-                return open(self.path, "x", encoding="ascii", newline="\n", buffering=1 << 16)
+                return Appender(self.path, flags=os.O_CREAT | os.O_EXCL)
             except FileExistsError:
                 started += timedelta(seconds=1)  # a run of the same second: the names still sort in order
 
     def flush(self) -> None:
         """Force what was added to the medium."""
-        if self._file is not None:
-            try:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                raise LostOutputError(
-                    f"The evidence {self.path} could not be written: {fs.explain(error)[1]}."
-                ) from error
+        if self._lines or self._file is not None:
+            self._put(lambda file: file.sync(self._take()))
 
     def close(self) -> None:
         """Flush and close; raises LostOutputError."""
-        if self._file is not None:
-            self.flush()
-            self._file.close()
+        if self._lines or self._file is not None:
+            self._put(lambda file: file.finish(self._take()))
             self._file = None
 
 

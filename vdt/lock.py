@@ -293,6 +293,23 @@ class TreeLock:
             self._seen_at = now
         return mine is not False
 
+    def seen(self) -> Optional[bool]:
+        """True when this very lock lies in its place, False when it does not; None when that cannot be told now."""
+        found = self._read()
+        if found is not None:
+            return found.token == self.token
+        try:
+            os.stat(self._path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            pass
+        return None
+
+    def leave(self) -> None:
+        """End the counting and leave the lock as it lies: the share is away, and nothing is touched there any more."""
+        self._end.set()
+
     def lies_in(self, folder: str) -> bool:
         """True when this very lock is seen in `folder`: then that is the state folder, by another name perhaps."""
         found = self._read(os.path.join(folder, LOCK_NAME))

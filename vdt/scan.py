@@ -6,7 +6,8 @@ A generator: memory holds one path of folders, not the tree. Reads listings, not
 from __future__ import annotations
 
 import errno
-from typing import Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from functools import partial
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.errors import StoppedError
@@ -18,6 +19,12 @@ from vdt.snapshot import Snapshot
 ROOT_FOLDERS_LEFT_OUT = frozenset({".snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information"})
 
 Lister = Callable[[str], List[Entry]]
+Again = Callable[[Callable[[], Any]], Any]  # does what only reads, and again where a share was away
+
+
+def once(act: Callable[[], Any]) -> Any:
+    """The `Again` of roots that nobody watches."""
+    return act()
 
 
 class Scanned(NamedTuple):
@@ -41,6 +48,7 @@ def walk(
     dest_exists: bool,
     state_name: str = "",
     soon: Callable[[str, bool], bool] = lambda folder, there: False,
+    again: Again = once,
 ) -> Iterator[Scanned]:
     """Walk both trees and plan each folder.
 
@@ -49,6 +57,7 @@ def walk(
             wants to hear of no more for now.
         state_name: our own state folder at the destination's root, where it has to lie there; never seen as an extra.
         lister: lists a folder by full path; it retries what may heal. Raises OSError.
+        again: what else is asked of a tree goes through it.
     """
     try:
         root: Optional[Entry] = fs.opened(source)
@@ -65,7 +74,7 @@ def walk(
         try:
             listing = lister(place)
             if links is Links.FOLLOW:
-                above = (*above, fs.real_id(place))
+                above = (*above, again(partial(fs.real_id, place)))
         except OSError as error:
             yield Scanned(folder, entry, None, error, "Source")
             continue
@@ -74,7 +83,7 @@ def walk(
         listing.sort()
         broken: List[Tuple[Entry, str]] = []
         if links is Links.FOLLOW:
-            listing, broken = _follow(place, listing, set(above))
+            listing, broken = _follow(place, listing, set(above), again)
         present: Optional[List[Entry]] = None
         if there:
             try:
@@ -103,7 +112,7 @@ def _never_entered(entry: Entry) -> bool:
 
 
 def _follow(
-    place: str, listing: List[Entry], above: Set[Tuple[int, int]]
+    place: str, listing: List[Entry], above: Set[Tuple[int, int]], again: Again
 ) -> Tuple[List[Entry], List[Tuple[Entry, str]]]:
     """Replace each link by what it leads to; links that lead nowhere or back up are reported, not followed."""
     kept: List[Entry] = []
@@ -113,7 +122,7 @@ def _follow(
             kept.append(entry)
             continue
         try:
-            real = fs.opened(fs.full_path(place, entry.name))
+            real = again(partial(fs.opened, fs.full_path(place, entry.name)))
         except OSError as error:
             broken.append((entry, f"the link leads to '{entry.target}': {fs.explain(error)[1]}"))
             continue
@@ -125,7 +134,13 @@ def _follow(
 
 
 def take_snapshot(
-    root: str, lister: Lister, *, links: Links, ignore: Callable[[str, Entry], bool], stop: Callable[[], object]
+    root: str,
+    lister: Lister,
+    *,
+    links: Links,
+    ignore: Callable[[str, Entry], bool],
+    stop: Callable[[], object],
+    again: Again = once,
 ) -> Snapshot:
     """List a whole tree, as the counts before and after need it.
 
@@ -149,7 +164,7 @@ def take_snapshot(
         try:
             listing = [item for item in lister(place) if not ignore(join(folder, item.name), item)]
             if links is Links.FOLLOW:
-                above = (*above, fs.real_id(place))
+                above = (*above, again(partial(fs.real_id, place)))
         except OSError as error:
             if not folder:
                 raise
@@ -159,7 +174,7 @@ def take_snapshot(
             listing = [item for item in listing if not _never_entered(item)]
         listing.sort()
         if links is Links.FOLLOW:
-            listing, broken = _follow(place, listing, set(above))
+            listing, broken = _follow(place, listing, set(above), again)
             listing += [entry for entry, _ in broken]
         snapshot.add(folder, listing)
         for item in reversed(listing):

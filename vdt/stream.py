@@ -2,7 +2,8 @@
 
 One stream is not enough on a share: each call there waits for an answer. A file is cut into slots of 1 MiB. Whoever is
 free (desk.py) fills the next slot or writes a finished one; the worker whose task the file is sees the slots in order,
-for its digests, and works on them like everybody else. Memory is bounded by the number of slots.
+for its digests, and works on them like everybody else. Memory grows with those who are at work on the file, up to 64
+slots: how far is read ahead is bounded by them.
 
 Rule 1: bytes are seen in order and exactly once, whoever read them.
 Rule 2: `landed_bytes` only counts what was written without a gap from the start on.
@@ -22,6 +23,7 @@ from vdt.copyjob import CopyJob, Crew
 SLOT_BYTES = 1 << 20
 LEAST_BYTES = 16 << 20  # a file below this is done before help comes
 _MOST_SLOTS = 64
+_AHEAD_SLOTS = 4  # in use while one helper is at work, and two more for each further one
 _WAIT_S = 0.02  # a helper that finds nothing looks that long, then sees whether there is a task
 
 
@@ -31,7 +33,7 @@ class _Slot:
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.offset = self.filled = 0
-        self.error: Optional[OSError] = None
+        self.error: Optional[BaseException] = None
 
 
 class Stream:
@@ -60,7 +62,9 @@ class Stream:
     ) -> None:
         self._start, self._end = start, end
         self._direct, self._take, self._crew = direct, take, crew
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._owner = threading.Condition(self._lock)  # where the worker whose file it is waits
+        self._helpers = threading.Condition(self._lock)  # apart, so that a slot does not wake up to 127 of them
         self._count = min(_MOST_SLOTS, 2 * helpers + 2)
         self._memory: Optional[mmap.mmap] = None
         self._free: List[_Slot] = []
@@ -73,7 +77,8 @@ class Stream:
         self._writers = fs.Handles(out, write=True) if out is not None else None
         self._ends: Dict[int, int] = {}
         self.landed_bytes = start  # written without a gap up to here
-        self.write_error: Optional[OSError] = None
+        self.write_error: Optional[BaseException] = None
+        self.flush_failed = False  # what `landed_bytes` says may not be so
 
     def views(self) -> Generator[memoryview, None, None]:
         """The views, in order. Raises OSError from reading; one from writing stands in `write_error` too."""
@@ -92,40 +97,41 @@ class Stream:
         while at < self._end:
             slot = self._await(at)
             if slot.error is not None:
-                raise slot.error
+                error, slot.error = slot.error, None  # an error holds its frame, the frame the slot: no circle
+                raise error
             if not slot.filled:
                 return  # it is shorter than it was
             yield slot.view[: slot.filled]
             at += slot.filled
             short = slot.filled < SLOT_BYTES and at < self._end
-            with self._changed:
+            with self._lock:
                 (self._seen if self._writing else self._free).append(slot)
-                self._changed.notify()
+                self._helpers.notify()
             if short:
                 return
 
     def _await(self, at: int) -> _Slot:
         while True:
-            with self._changed:
+            with self._lock:
                 self._fail()
                 slot = self._ready.pop(at, None)
                 if slot is not None:
                     return slot
                 work = self._next()
                 if work is None:
-                    self._changed.wait(_WAIT_S)
+                    self._owner.wait(_WAIT_S)
                     continue
             work()
 
     def _write_rest(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 self._fail()
                 work = self._next(reading=False)
                 if work is None:
                     if not self._busy:
                         return
-                    self._changed.wait(_WAIT_S)
+                    self._owner.wait(_WAIT_S)
                     continue
             work()
 
@@ -134,25 +140,40 @@ class Stream:
             raise self.write_error
 
     def _let_go(self) -> None:
-        with self._changed:
+        with self._lock:
             self._next_read = self._end
             self._seen.clear()
+            self._writing = False  # who still asks for a piece hears that none is left
+            self._helpers.notify_all()
             while self._busy:
-                self._changed.wait(_WAIT_S)
-        self._readers.close()
-        if self._writers is not None:
+                self._owner.wait(_WAIT_S)
+        try:
+            self._readers.close()
+        finally:
+            self._close_writers()
+
+    def _close_writers(self) -> None:
+        """Raises OSError where what was written may be lost; an error from writing came first and stands."""
+        if self._writers is None:
+            return
+        try:
             self._writers.close()
+        except OSError as error:
+            self.flush_failed = True
+            if self.write_error is None:
+                self.write_error = error
+                raise
 
     # -- what anybody does ---------------------------------------------------------------------------------------------
 
     def piece(self) -> bool:
         """Read or write one slot. False: there is nothing left to be done."""
-        with self._changed:
+        with self._lock:
             work = self._next()
             if work is None:
-                if self._next_read >= self._end and not self._seen and not self._writing:
+                if self._next_read >= self._end and not self._writing:
                     return False
-                self._changed.wait(_WAIT_S)
+                self._helpers.wait(_WAIT_S)
                 work = self._next()
         if work is not None:
             work()
@@ -164,13 +185,19 @@ class Stream:
             slot = self._seen.popleft()
             self._busy += 1
             return lambda: self._write(slot)
-        if reading and self._free and self._next_read < self._end:
-            slot = self._free.pop()
+        if reading and self._may_read():
+            slot = self._free.pop()  # the one that was used last: memory that nobody needs is never touched
             slot.offset, slot.filled = self._next_read, 0
             self._next_read += SLOT_BYTES
             self._busy += 1
+            if self._may_read():
+                self._helpers.notify()
             return lambda: self._read(slot)
         return None
+
+    def _may_read(self) -> bool:
+        in_use = self._count - len(self._free)
+        return self._next_read < self._end and bool(self._free) and in_use < _AHEAD_SLOTS + 2 * self._busy
 
     def _read(self, slot: _Slot) -> None:
         want = min(SLOT_BYTES, self._end - slot.offset)
@@ -178,22 +205,22 @@ class Stream:
             self._take(want)
             with self._readers.one() as fd:
                 slot.filled = fs.read_at(fd, slot.view, slot.offset, want, direct=self._direct)
-        except OSError as error:
+        except BaseException as error:  # a defect too: the worker whose file it is waits for this slot
             slot.error = error
-        with self._changed:
+        with self._lock:
             self._busy -= 1
             self._ready[slot.offset] = slot
-            self._changed.notify_all()
+            self._owner.notify()
 
     def _write(self, slot: _Slot) -> None:
-        error: Optional[OSError] = None
+        error: Optional[BaseException] = None
         assert self._writers is not None
         try:
             with self._writers.one() as fd:
                 fs.write_at(fd, slot.view[: slot.filled], slot.offset)
-        except OSError as failed:
+        except BaseException as failed:
             error = failed
-        with self._changed:
+        with self._lock:
             self._busy -= 1
             self.write_error = self.write_error or error
             if error is None:
@@ -201,7 +228,8 @@ class Stream:
                 while self.landed_bytes in self._ends:
                     self.landed_bytes = self._ends.pop(self.landed_bytes)
             self._free.append(slot)
-            self._changed.notify_all()
+            self._owner.notify()
+            self._helpers.notify()
 
 
 def views_of(job: CopyJob, fd: int, size_bytes: int, *, direct: bool = False) -> Generator[memoryview, None, None]:

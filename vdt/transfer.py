@@ -8,6 +8,7 @@ a failed attempt: another try after a wait, a second look at the end, or giving 
 from __future__ import annotations
 
 import heapq
+import itertools
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,10 +20,12 @@ from vdt.copier import Copier
 from vdt.copyjob import Batch, CopyJob, Meter, Part
 from vdt.desk import Desk
 from vdt.engine import Engine
+from vdt.errors import AwayError, StoppedError
 from vdt.journal import Journals
 from vdt.lock import other_around
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
+from vdt.outage import ALWAYS_THERE, Presence
 from vdt.plan import FolderPlan, Planner, Rules
 from vdt.preflight import Destination, see_source
 from vdt.recorder import Recorder, Reports
@@ -38,6 +41,7 @@ from vdt.tuning import workers_at_first
 SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
 _FULL = "the destination is full"
+_BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
 
 
 class NoLimit:
@@ -88,15 +92,23 @@ class TreeJob:
     notes: Tuple[str, ...] = ()
 
 
-def lister(retry: RetryPlan, stop: StopFlag) -> Callable[[str], List[Entry]]:
-    """`fs.list_folder`, tried again where that can heal; waits end with a stop."""
+def lister(retry: RetryPlan, stop: StopFlag, outage: Presence = ALWAYS_THERE) -> Callable[[str], List[Entry]]:
+    """`fs.list_folder`, tried again where that can heal, and after every outage; waits end with a stop.
+
+    It raises AwayError and StoppedError as `outage` does.
+    """
 
     def listed(path: str) -> List[Entry]:
         attempt = 1
         while True:
+            mark = outage.over
             try:
-                return fs.list_folder(path)
+                entries = fs.list_folder(path)
+                outage.listed(path, entries)
+                return entries
             except OSError as error:
+                if outage.struck(mark):
+                    continue
                 wait = retry.wait_before(attempt) if fs.heal(error) is fs.Heal.MAYBE else None
                 if wait is None or stop.wait(wait):
                     if isinstance(error, fs.EntryError):  # one bad name does not cost the whole folder
@@ -108,20 +120,28 @@ def lister(retry: RetryPlan, stop: StopFlag) -> Callable[[str], List[Entry]]:
 
 
 def transfer_tree(
-    job: TreeJob, reports: Reports, stop: StopFlag, *, holds_lock: Callable[[], bool] = lambda: True
+    job: TreeJob,
+    reports: Reports,
+    stop: StopFlag,
+    *,
+    holds_lock: Callable[[], bool] = lambda: True,
+    outage: Presence = ALWAYS_THERE,
 ) -> TreeResult:
-    """Copy one tree and prove it.
+    """Copy one tree and prove it; a root that goes away is waited for as `outage` says.
 
     Raises:
         LostOutputError: a report could not be written; what was copied stays.
     """
     reports.watch.phase("Looking at", job.source)
-    return _Transfer(job, reports, stop, holds_lock).run()
+    return _Transfer(job, reports, stop, holds_lock, outage).run()
 
 
 class _Transfer:
-    def __init__(self, job: TreeJob, reports: Reports, stop: StopFlag, holds_lock: Callable[[], bool]) -> None:
+    def __init__(
+        self, job: TreeJob, reports: Reports, stop: StopFlag, holds_lock: Callable[[], bool], outage: Presence
+    ) -> None:
         self._job, self._log, self._stop = job, reports.log, stop
+        self._outage, self._lock_held = outage, holds_lock
         self._recorder = Recorder(
             job.source, job.destination, job.log_format, reports, before=job.before, also=job.also
         )
@@ -129,10 +149,12 @@ class _Transfer:
         self._begin = workers_at_first(max(_answer_s(job.source), _answer_s(job.destination)), job.threads)
         self._ahead = Lookahead(self._listed, self._made, job.threads if self._begin > 1 else 0)
         self._grown: Set[str] = set()  # folders in which new ones were made
-        self._list = lister(job.retry, stop)
+        self._list = lister(job.retry, stop, outage)
         self._watch = reports.watch
         self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
         self._number = 0
+        self._put_back: List[Action] = []  # their attempts fell into an outage and count for nothing
+        self._put_back_due = 0.0
         self._second_look: List[Action] = []
         self._looked: Set[str] = set()
         self._folders: List[Tuple[str, Entry]] = []  # those whose times and modes are set last
@@ -156,14 +178,15 @@ class _Transfer:
             moved=reports.progress.moved,
             also=job.also,
             replace_proven=job.replace_proven,
-            holds_lock=holds_lock,
+            guard=outage.guard,
+            holds_lock=self._holds_lock,
             crew=desk,
             helpers=job.threads - 1,
             watch=reports.watch,
         )
-        copier = Copier(copy_job, job.journals)
-        self._engine: Engine[Batch, List[Outcome]] = Engine(
-            copier,
+        self._copier = Copier(copy_job, job.journals)
+        self._engine: Engine[Batch, Tuple[int, List[Outcome]]] = Engine(
+            self._work,
             job.threads,
             begin=self._begin,
             done=lambda: meter.units,
@@ -183,11 +206,13 @@ class _Transfer:
         self._write_header(self._started)
         results = self._engine.run(self._tasks())
         try:
-            for outcomes in results:
+            for mark, outcomes in results:
                 self._pending -= 1
                 for outcome in outcomes:
-                    self._settle(outcome)
+                    self._settle(outcome, mark)
                 recorder.batch_done(len(outcomes))
+        except (AwayError, StoppedError) as error:  # log and evidence lie on the share too
+            self._stop.set(str(error))
         except BaseException as error:
             self._stop.set(str(error) or type(error).__name__)  # before the workers are waited for
             self._ahead.close()
@@ -200,30 +225,32 @@ class _Transfer:
             recorder.notes += self._watch.hanging()
         for action in [action for _, _, action in self._waiting] + self._second_look:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
-        if not job.dry_run:
-            if self._walked and not self._stop and not recorder.tally.dirs.failed:
-                self._drop_untouched_partials()
+        if not job.dry_run and not self._outage.lost:
             self._watch.phase("Finishing", job.destination)
-            if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
-                self._finish_folders()
-                self._flush_destination()
+            try:
+                if self._walked and not self._stop and not recorder.tally.dirs.failed:
+                    self._drop_untouched_partials()
+                if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
+                    self._finish_folders()
+                    self._flush_destination()
+            except (AwayError, StoppedError) as error:
+                self._stop.set(str(error))
         self._ahead.close()
-        recorder.flush()
+        self._outage.forgive(recorder.flush)
         result = self._result(copied_s)
         if not job.log_format.no_summary:
-            self._log.write(
-                summary(
-                    result.dirs,
-                    result.files,
-                    result.size_bytes,
-                    copied_s,
-                    recorder.waited_s,
-                    max(0.0, time.monotonic() - began - copied_s),
-                    result.ended,
-                    bytes_=job.log_format.bytes_,
-                    list_only=job.dry_run,
-                )
+            text = summary(
+                result.dirs,
+                result.files,
+                result.size_bytes,
+                copied_s,
+                recorder.waited_s,
+                max(0.0, time.monotonic() - began - copied_s),
+                result.ended,
+                bytes_=job.log_format.bytes_,
+                list_only=job.dry_run,
             )
+            self._outage.forgive(lambda: self._log.write(text))
         return result
 
     def so_far(self) -> TreeResult:
@@ -255,17 +282,51 @@ class _Transfer:
             links=tally.links,
             unverified=tally.unverified,
             grew=tuple(recorder.grew),
-            notes=(*recorder.all_notes, *self._job.journals.notes),
+            notes=(*recorder.all_notes, *self._job.journals.notes, *self._outage.notes),
             retries=recorder.retries,
             copy_seconds=copied_s,
             threads_used=self._engine.threads_used,
             resumed_bytes=tally.resumed_bytes,
             reached_end=reached_end,
             weak_files=tally.weak_files,
+            fatal=self._outage.lost,
             stopped="" if reached_end else self._stop.reason or "interrupted",
         )
 
+    def _work(self, batch: Batch) -> Tuple[int, List[Outcome]]:
+        """A worker's work: the outcomes, and how many outages were over when it began."""
+        mark = self._outage.over
+        outcomes = self._copier(batch)
+        if any(outcome.failure is not None for outcome in outcomes) and not self._stop:
+            self._outage.look()  # here and now: an outage may be over before the driving thread hears of the failure
+        return mark, outcomes
+
+    def _holds_lock(self) -> bool:
+        """Asked by workers before they rename: they pause while the lock cannot be read because the share is away."""
+        while True:
+            mark = self._outage.over
+            if self._lock_held():
+                return True
+            if not self._was_away(mark) or self._stop:
+                return False
+
+    def _was_away(self, mark: int) -> bool:
+        """True when something failed because a root was away, since `over` was `mark` or now; returns when it is back,
+        or with the run stopped."""
+        try:
+            return self._outage.struck(mark)
+        except (AwayError, StoppedError) as error:
+            self._stop.set(str(error))
+            return True
+
     def _tasks(self) -> Iterator[Optional[Batch]]:
+        """All batches, until there are no more or a root is given up."""
+        try:
+            yield from self._stream()
+        except (AwayError, StoppedError) as error:
+            self._stop.set(str(error))
+
+    def _stream(self) -> Iterator[Optional[Batch]]:
         """Batches as the walk finds them, then retries as they fall due, then the second look."""
         job, batcher = self._job, Batcher(files_in_a_batch(self._job.target.volume.flush))
         scanned = walk(
@@ -277,6 +338,7 @@ class _Transfer:
             dest_exists=not job.dry_run or _is_folder(job.destination),
             state_name=job.state_name,
             soon=self._soon,
+            again=self._outage.again,
         )
         for item in scanned:
             for batch in self._visit(item, batcher):
@@ -290,7 +352,7 @@ class _Transfer:
         looked = False
         while not self._stop:
             yield from self._due()
-            if self._pending or self._waiting:
+            if self._pending or self._waiting or self._put_back:
                 yield None
             elif self._second_look and not looked:
                 looked = True
@@ -335,6 +397,12 @@ class _Transfer:
 
     def _due(self) -> Iterator[Batch]:
         now = time.monotonic()
+        if self._put_back and self._put_back_due <= now and not self._stop:
+            again, self._put_back = self._put_back, []
+            batcher = Batcher(files_in_a_batch(self._job.target.volume.flush))
+            for folder, actions in itertools.groupby(again, key=lambda action: action.folder):
+                yield from map(self._sent, batcher.add(folder, list(actions)))
+            yield from map(self._sent, batcher.rest())
         while self._waiting and self._waiting[0][0] <= now and not self._stop:
             yield self._sent(_alone(heapq.heappop(self._waiting)[2]))
 
@@ -387,10 +455,14 @@ class _Transfer:
     def _make(self, place: str) -> Optional[OSError]:
         attempt = 1
         while True:
+            mark = self._outage.over
             try:
+                self._outage.guard()
                 fs.make_folder(place)
                 return None
             except OSError as error:
+                if self._outage.struck(mark):
+                    continue
                 heal = fs.heal(error)
                 if heal is fs.Heal.FULL:
                     self._stop.set(_FULL)
@@ -408,19 +480,24 @@ class _Transfer:
             plan.stale_partials = []  # one transfer may work inside the destination of another one
         if not plan.stale_partials and not plan.retouch:
             return
-        try:
+
+        def tidy() -> None:
             with fs.Folder(place) as folder:
+                self._outage.guard()
                 for name in plan.stale_partials:
                     folder.unlink(name)
                 for action in plan.retouch:
                     folder.set_mode(action.source.name, action.source.mode)
+
+        try:
+            self._outage.again(tidy)
         except OSError as error:
             self._recorder.notes.append(f"{place}: left-overs or modes could not be set right: {fs.explain(error)[1]}.")
 
     # -- one file --------------------------------------------------------------------------------------------------
 
-    def _settle(self, outcome: Outcome) -> None:
-        """Decide what follows an attempt."""
+    def _settle(self, outcome: Outcome, mark: int) -> None:
+        """Decide what follows an attempt that was begun when so many outages were over."""
         status = outcome.status
         if status in (Status.COPIED, Status.PROVEN, Status.LINKED):
             self._recorder.arrived(outcome)
@@ -430,6 +507,10 @@ class _Transfer:
         action, failure = outcome.action, outcome.failure
         if self._stop and status in (Status.RETRY, Status.UNSTABLE):
             return  # not tried to the end: neither done nor failed
+        if self._was_away(mark):
+            self._put_back.append(action)
+            self._put_back_due = time.monotonic() + _BREATH_S
+            return
         assert failure is not None
         reason = self._recorder.attempt_failed(outcome)
         if status is Status.CONFLICT:
@@ -461,9 +542,14 @@ class _Transfer:
         """This run saw every file: a partial that none of them took up belongs to nothing any more."""
         for journal in self._job.journals.untouched():
             folder = journal.path.rpartition("/")[0]
-            try:
+
+            def remove(folder: str = folder, partial: str = journal.partial) -> None:
                 with fs.Folder(fs.full_path(self._job.destination, folder), follow=not folder) as place:
-                    place.unlink(journal.partial)
+                    self._outage.guard()
+                    place.unlink(partial)
+
+            try:
+                self._outage.again(remove)
             except OSError:
                 pass  # its folder is gone, or the partial stays and is named by nothing: the next run removes it
             self._job.journals.drop(journal)
@@ -479,15 +565,22 @@ class _Transfer:
         def finish(item: Tuple[str, Entry]) -> None:
             folder, entry = item
             place = fs.full_path(self._job.destination, folder)
+
+            def flush_names() -> None:
+                with fs.Folder(place) as opened:
+                    opened.flush_names()
+
+            def set_times() -> None:
+                fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
+
             try:
                 if flushed and folder in self._grown:
-                    with fs.Folder(place) as opened:
-                        opened.flush_names()
+                    self._outage.again(flush_names)
             except OSError as error:
                 lost.append((folder, place, error))
             try:
                 if set_last:
-                    fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
+                    self._outage.again(set_times)
             except FileNotFoundError:
                 pass  # an empty folder that the policy leaves out
             except OSError:
@@ -498,6 +591,7 @@ class _Transfer:
         for item in self._folders:
             levels.setdefault(item[0].count("/") + bool(item[0]), []).append(item)
         for _, level in sorted(levels.items(), reverse=True):
+            self._outage.again(self._outage.guard)
             self._ahead.each(finish, level)
         for folder, place, error in lost:
             self._recorder.folder_failed(folder, "Copying Directory", place, error)
@@ -510,9 +604,13 @@ class _Transfer:
         """Renames are on disk before success is said."""
         if self._job.target.volume.flush is not fs.Flush.VOLUME:
             return
-        try:
+
+        def flush() -> None:
             with fs.Folder(self._job.destination) as root:
                 root.flush_volume()
+
+        try:
+            self._outage.again(flush)
         except OSError as error:
             self._recorder.folder_failed("", "Copying Directory", self._job.destination, error)
 

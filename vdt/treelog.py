@@ -6,9 +6,10 @@ Writes what `robocopy/log.py` and `robocopy/summary.py` compose; holds no layout
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, Callable, List, Optional, Protocol
+from typing import Callable, List, Optional, Protocol
 
 from vdt import fs
+from vdt.appender import Appender
 from vdt.errors import LostOutputError
 
 _BUFFER_CHARS = 1 << 16
@@ -39,16 +40,30 @@ class Listing:
             self._say(text.rstrip("\r\n").replace("\r\n", "\n").expandtabs())
 
 
-class TreeLog:
-    """Appends to one log file; what it is given is on disk after `close`."""
+def at_once(act: Callable[[], None]) -> None:
+    """Try once; a share that is away is not waited for."""
+    act()
 
-    def __init__(self, path: str, *, append: bool = True) -> None:
+
+class TreeLog:
+    """Appends to one log file; what it is given is on disk after `close`.
+
+    Args:
+        path: the file.
+        append: go on at its end (/LOG+), else empty it first.
+        patiently: tries a write, and again where a share was away (`Outage.again`).
+    """
+
+    def __init__(
+        self, path: str, *, append: bool = True, patiently: Callable[[Callable[[], None]], None] = at_once
+    ) -> None:
         self.path = path
         self._pieces: List[str] = []
         self._held = 0
-        self._file: Optional[BinaryIO] = None
+        self._patiently = patiently
+        self._file: Optional[Appender] = None
         try:
-            self._file = open(path, "ab" if append else "wb")
+            self._file = Appender(path, flags=os.O_CREAT | (0 if append else os.O_TRUNC))
         except OSError as error:
             raise LostOutputError(f"The log {path} cannot be opened: {fs.explain(error)[1]}.") from error
 
@@ -60,11 +75,23 @@ class TreeLog:
             self.flush()
 
     def flush(self) -> None:
-        if self._file is None or not self._pieces:
-            return
+        if self._file is not None and self._pieces:
+            self._put(self._file.write)
+
+    def close(self) -> None:
+        """Force everything to the medium and close. Raises LostOutputError."""
+        file, self._file = self._file, None
+        if file is not None:
+            self._put(file.finish)
+
+    def _put(self, act: Callable[[bytes], object]) -> None:
+        waiting = [self._take()]  # the file keeps what it was given once
+
+        def put() -> None:
+            act(waiting.pop() if waiting else b"")
+
         try:
-            self._file.write(self._take())
-            self._file.flush()
+            self._patiently(put)
         except OSError as error:
             raise LostOutputError(f"The log {self.path} cannot be written: {fs.explain(error)[1]}.") from error
 
@@ -72,16 +99,3 @@ class TreeLog:
         data = "".join(self._pieces).encode("utf-8", "backslashreplace")
         self._pieces, self._held = [], 0
         return data
-
-    def close(self) -> None:
-        """Force everything to the medium and close. Raises LostOutputError."""
-        if self._file is None:
-            return
-        file, self._file = self._file, None
-        try:
-            with file:
-                file.write(self._take())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise LostOutputError(f"The log {self.path} cannot be written: {fs.explain(error)[1]}.") from error

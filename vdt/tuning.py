@@ -89,7 +89,7 @@ class Tuner:
         if seconds < WINDOW_S or (done < enough and seconds < LONGEST_WINDOW_S):
             return None
         self._since_s, self._since_units = now_s, units
-        return done / seconds
+        return done / seconds if done > 0 else None  # one that stood still (a long flush) says nothing of the number
 
     def _never_waits(self) -> bool:
         seconds, cpu_seconds = self._alone_s, self._alone_cpu_s

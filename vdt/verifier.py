@@ -91,8 +91,8 @@ class Verifier:
             step = Step("Copying File", dest, name)
             with dest.open_back(name, cold=self._cold) as (found, fd):
                 kept = Digester()
-                self._feed(kept, fd, found.size_bytes, cold=self._cold)
-            if kept.size_bytes != sent.size_bytes or kept.digest != sent.digest:
+                whole = self._feed(kept, fd, found.size_bytes, cold=self._cold)
+            if not whole or kept.size_bytes != sent.size_bytes or kept.digest != sent.digest:
                 return self._differs(action, dest, kept.digest)
             evidence = self._readback
             if job.verify is Verify.BOTH:
@@ -137,7 +137,8 @@ class Verifier:
         with source.open_back(entry.name, cold=self._source_cold, follow=self._follow) as (found, fd):
             if (found.size_bytes, found.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
                 return None, digester
-            self._feed(digester, fd, found.size_bytes, cold=self._source_cold)
+            if not self._feed(digester, fd, found.size_bytes, cold=self._source_cold):
+                return None, digester
         if not self._follow and source.stat(entry.name) != found:
             return None, digester  # it moved while it was read
         self._job.moved(digester.size_bytes)
@@ -155,10 +156,10 @@ class Verifier:
             if found.size_bytes != size_bytes:
                 return found, False
             digester = Digester()
-            self._feed(digester, fd, size_bytes, cold=cold)
-            return found, digester.size_bytes == size_bytes and digester.digest == digest
+            return found, self._feed(digester, fd, size_bytes, cold=cold) and digester.digest == digest
 
-    def _feed(self, digester: Digester, fd: int, size_bytes: int, *, cold: bool) -> None:
+    def _feed(self, digester: Digester, fd: int, size_bytes: int, *, cold: bool) -> bool:
+        """Show it the bytes of an open file. False: they are not as many as expected, or are so no more."""
         stop, update = self._job.stop, digester.update
         long = size_bytes >= _STOP_CHECK_BYTES
         with closing(views_of(self._job, fd, size_bytes, direct=cold)) as views:
@@ -166,3 +167,6 @@ class Verifier:
                 update(view)
                 if long and stop and digester.size_bytes < size_bytes:
                     raise StoppedReadingError
+        if digester.size_bytes != size_bytes:
+            return False
+        return not long or fs.fd_stat(fd).size_bytes == size_bytes  # several workers do not read behind the end

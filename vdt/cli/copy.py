@@ -13,7 +13,7 @@ from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
 from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.cli.terminal import Parser, Printer, say_on, seconds, stop_on_signals, verify_level, whole_number
-from vdt.copytree import CopyRequest, copy_tree
+from vdt.copytree import SHARE_WAIT_S, CopyRequest, copy_tree
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.jsonfile import write_json
 from vdt.model import Evidence, Existing, Links, Policy, TreeResult, Verify
@@ -94,6 +94,13 @@ def parser() -> Parser:
     )
     how.add_argument(
         "--retry-wait", type=seconds, metavar="S", help="one wait before each (default 1, 2, 5, 15, 30 seconds)"
+    )
+    how.add_argument(
+        "--share-wait",
+        type=seconds,
+        default=SHARE_WAIT_S,
+        metavar="S",
+        help="how long to wait for a source or destination that stops answering (default 600 seconds)",
     )
     how.add_argument("--bwlimit", metavar="RATE", help='most bytes read a second: 100M, or "08:00,100M 19:00,off"')
     reports = p.add_argument_group("reports")
@@ -229,6 +236,7 @@ def _request(options: argparse.Namespace) -> CopyRequest:
         replace_proven=options.replace_proven,
         threads=options.threads,
         retry=RetryPlan(options.retries, options.retry_wait),
+        share_wait_s=options.share_wait,
         log=options.log or options.append_log or "",
         append_log=bool(options.append_log),
         manifest=options.manifest or "",

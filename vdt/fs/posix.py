@@ -120,6 +120,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     OSError would be raised otherwise.
     """
     entries = []
+    vanished: List[str] = []
     try:
         fd = os.open(path, _FOLDER_FLAGS | _NOATIME)
     except PermissionError:
@@ -140,7 +141,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                     else:
                         entries.append(_entry(item.name, found, f"{path}/{item.name}"))
                 except FileNotFoundError:
-                    continue
+                    vanished.append(item.name)
                 except OSError as error:
                     if not tolerant:
                         raise EntryError(error.errno, error.strerror, f"{path}/{item.name}") from error
@@ -151,7 +152,20 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
         raise
     finally:
         os.close(fd)
+    for name in _still_listed(path, vanished):
+        if not tolerant:
+            raise EntryError(errno.ENOENT, os.strerror(errno.ENOENT), f"{path}/{name}")
+        entries.append(Entry(name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, _PLAIN[errno.ENOENT]))
     return entries
+
+
+def _still_listed(path: str, vanished: List[str]) -> List[str]:
+    """Those of these names that a folder still lists: a share that is going away gives names and says of each that it
+    is not there. Raises OSError where the folder itself is gone."""
+    if not vanished:
+        return []
+    names = set(os.listdir(path))
+    return [name for name in vanished if name in names]
 
 
 def opened(path: str) -> Entry:
@@ -179,6 +193,33 @@ def real_id(path: str) -> Tuple[int, int]:
     """Device and inode of what a path leads to, through links."""
     found = os.stat(path)
     return (found.st_dev, found.st_ino)
+
+
+def answer(path: str) -> Tuple[Tuple[int, int], bool]:
+    """Device and inode of a folder, and whether it is empty, asked so that a share that is away cannot leave the answer
+    to this client's cache. Raises OSError."""
+    fd = os.open(path, _FOLDER_FLAGS)
+    try:
+        found = os.fstat(fd)
+        with os.scandir(fd) as names:
+            empty = next(names, None) is None
+        os.fstatvfs(fd)
+        return (found.st_dev, found.st_ino), empty
+    finally:
+        os.close(fd)
+
+
+def mount_point(path: str) -> str:
+    """The mount point that a path lies on; "/" at last."""
+    current = os.path.realpath(path)
+    while not os.path.ismount(current) and os.path.dirname(current) != current:
+        current = os.path.dirname(current)
+    return current
+
+
+def is_mount(path: str) -> bool:
+    """True while something is mounted there."""
+    return os.path.ismount(path)
 
 
 def inside(path: str, ancestor: str) -> bool:

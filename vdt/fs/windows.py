@@ -168,16 +168,23 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     OSError would be raised otherwise.
     """
     entries = []
+    vanished: List[str] = []
     with os.scandir(_long(path)) as names:
         for item in names:
             try:
                 entries.append(_entry(item.name, item.stat(follow_symlinks=False), item.path))
             except FileNotFoundError:
-                continue
+                vanished.append(item.name)
             except OSError as error:
                 if not tolerant:
                     raise EntryError(error.errno, error.strerror, _plain(item.path)) from error
                 entries.append(Entry(item.name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, explain(error)[1]))
+    still = set(os.listdir(_long(path))) if vanished else set()
+    for name in vanished:  # a share that is going away gives names and says of each that it is not there
+        if name in still and not tolerant:
+            raise EntryError(errno.ENOENT, os.strerror(errno.ENOENT), full_path(path, name))
+        if name in still:
+            entries.append(Entry(name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, _PLAIN[2]))
     return entries
 
 
@@ -217,6 +224,27 @@ def real_id(path: str) -> Tuple[int, int]:
     """Volume serial and file index of what a path leads to, through links, drive letters and UNC names."""
     found = os.stat(_long(path))
     return (found.st_dev, found.st_ino)
+
+
+def answer(path: str) -> Tuple[Tuple[int, int], bool]:
+    """Volume serial and file index of a folder, and whether it is empty. Raises OSError where it does not answer."""
+    found = os.stat(_long(path))
+    with os.scandir(_long(path)) as names:
+        empty = next(names, None) is None
+    return (found.st_dev, found.st_ino), empty
+
+
+def mount_point(path: str) -> str:
+    """The drive, share or mounted folder that a path lies on."""
+    current = os.path.abspath(path)
+    while not os.path.ismount(current) and ntpath.dirname(current) != current:
+        current = ntpath.dirname(current)
+    return current
+
+
+def is_mount(path: str) -> bool:
+    """True while something is mounted there."""
+    return os.path.ismount(path)
 
 
 def inside(path: str, ancestor: str) -> bool:
@@ -532,7 +560,11 @@ class Handles:
         handle = _kernel32.ReOpenFile(msvcrt.get_osfhandle(self._first), self._access, _SHARE_ALL, self._flags)
         if handle in (_INVALID_HANDLE, None):
             return self._first
-        fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        try:
+            fd = msvcrt.open_osfhandle(handle, (os.O_WRONLY if self._write else os.O_RDONLY) | os.O_BINARY)
+        except OSError:  # the C library has no descriptor left
+            _kernel32.CloseHandle(handle)
+            return self._first
         self._all.append(fd)
         return fd
 

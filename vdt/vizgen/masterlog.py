@@ -62,12 +62,13 @@ class MasterLog:
         self._handler.handleError = self._memory.handle  # type: ignore[assignment]  # a full disk here stops nothing
         self.logger.addHandler(self._handler)
 
-    def deliver(self, logs: str, drive: str) -> str:
+    def deliver(self, logs: str, drive: str, *, away: bool = False) -> str:
         """Append this run's events, and those that earlier runs could not deliver, to the master log.
 
         Args:
             logs: folder of the master log; made when it is missing.
             drive: the Isilon drive; while it is not there nothing is made in its place.
+            away: it was given up, whatever stands in its place.
 
         Returns:
             "" when all is there, else why not in plain words; the events then stay on this machine.
@@ -77,7 +78,7 @@ class MasterLog:
             self._handler.close()
         except OSError:
             pass  # what could not be written was kept in memory
-        if not os.path.isdir(drive):
+        if away or not os.path.isdir(drive):
             return f"The master log is kept in {self._state} until {drive} is there again."
         try:
             fs.make_folder(logs)

@@ -20,7 +20,7 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.errors import AbandonedError, LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
@@ -44,7 +44,7 @@ from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
-from vdt.vizgen.tree import Settings, Tools, Tree
+from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
 from vdt.vizgen.verdict import decide, process_exit_code
 from vdt.watch import Watch
@@ -126,8 +126,6 @@ class _Run:
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
         self._notes: List[str] = [*config.warnings, *config.options.remarks]
-        if config.share_wait_s is not None:
-            self._notes.append("share_wait_s has no effect yet: a share that goes away is retried like any error.")
         self._witness_notes: Sequence[str] = ()
         self._watch = Watch()
         self._master: Optional[MasterLog] = None
@@ -240,6 +238,8 @@ class _Run:
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)
+            if tree.outage.lost:  # and what the other trees need, too
+                raise AwayError(f"The run ended early: {tree.outage.lost}. The same command goes on with it.")
             if report.result is not None and report.result.stopped:
                 self._around.stop.set(report.result.stopped)  # a full disk is full for the other trees too
         if self._around.stop:
@@ -334,6 +334,11 @@ class _Run:
             write_json(self._request.json, {**value, "exit_code": code}, self._around.stdout)
         return code if self._request.robocopy_exit_code or code >= 8 else 0
 
+    @property
+    def _share_lost(self) -> bool:
+        """True once the Isilon was given up: what stands in its place may be another volume."""
+        return any(tree.outage.destination_lost for tree in self._trees)
+
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _report(self, error: str, code: int) -> Ended:
@@ -390,7 +395,9 @@ class _Run:
         if self._watch.abandoned:
             return kept
         try:
-            return self._bounded(lambda: master.deliver(self._config.logs, self._config.isilon_drive))
+            return self._bounded(
+                lambda: master.deliver(self._config.logs, self._config.isilon_drive, away=self._share_lost)
+            )
         except AbandonedError:
             return kept
 
@@ -425,7 +432,7 @@ class _Run:
             self._resend(settings, within_s)
 
     def _resend(self, settings: SmtpSettings, within_s: float) -> None:
-        folders = (self._config.logs, fs.state_home())
+        folders = (fs.state_home(),) if self._share_lost else (self._config.logs, fs.state_home())
         try:
             resent = supervised(
                 lambda: resend_unsent(folders, settings, within_s=within_s), self._around.stop, within_s=_LOGS_WITHIN_S
@@ -440,7 +447,7 @@ class _Run:
         config, state, name = self._config, fs.state_home(), eml_name(self._request.run_id, self._started)
 
         def in_logs() -> str:
-            logs = config.logs if os.path.isdir(config.isilon_drive) else state
+            logs = config.logs if os.path.isdir(config.isilon_drive) and not self._share_lost else state
             return keep_somewhere(message, name, logs, state)
 
         try:
@@ -494,6 +501,7 @@ def _resolve(request: Request, config: Config) -> Settings:
         replace_proven=request.replace_proven,
         threads=_first(request.threads, config.threads, options.threads, DEFAULT_THREADS),
         retry=RetryPlan(retries, wait_s),
+        share_wait_s=_first(config.share_wait_s, SHARE_WAIT_S),
         also=_first(request.also_hash, config.also_hash, None),
     )
 

@@ -14,7 +14,7 @@ from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple
 from vdt import fs, preflight
 from vdt.closing import bytes_left, changed_since, first_difference, only_there
 from vdt.copyjob import LOST_LOCK, Meter
-from vdt.errors import LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.errors import AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
@@ -22,6 +22,7 @@ from vdt.lock import TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Count, Entry, Existing, Kind, Policy, TreeResult, Verify
+from vdt.outage import Outage
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.retry import RetryPlan
@@ -38,6 +39,8 @@ from vdt.vizgen.layout import TreePaths
 from vdt.vizgen.report import TreeReport
 from vdt.watch import Watch
 
+SHARE_WAIT_S = 4 * 3600.0  # a source or destination that is away is waited for so long
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -50,6 +53,7 @@ class Settings:
     threads: int
     retry: RetryPlan
     also: Optional[str]
+    share_wait_s: float = SHARE_WAIT_S
     notes: Tuple[str, ...] = ()
 
 
@@ -78,7 +82,15 @@ class Tree:
     ) -> None:
         self.paths = paths
         self._settings, self._tools = settings, tools
-        self._list = lister(settings.retry, tools.stop)
+        self.outage = Outage(
+            paths.source,
+            paths.destination,
+            settings.share_wait_s,
+            stop=tools.stop,
+            say=tools.say,
+            phase=tools.progress.phase,
+        )
+        self._list = lister(settings.retry, tools.stop, self.outage)
         self._created: List[str] = []
         self._target: Optional[preflight.Destination] = None
         self._before: Optional[Snapshot] = None
@@ -101,12 +113,14 @@ class Tree:
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
         self._target = preflight.probe(self.paths.destination)
+        self.outage.look()  # which volumes and folders they are
         policy = preflight.lowered(self._settings.policy, self._target)
         self._settings = replace(self._settings, policy=policy)
 
     def undo(self) -> None:
         """Remove the folders that `prepare` made, where they are still empty."""
-        preflight.remove_empty(self._created)
+        if not self.outage.destination_lost:
+            preflight.remove_empty(self._created)
 
     def refuse(self, error: VdtError) -> None:
         """This tree cannot be done at all, and why."""
@@ -127,6 +141,7 @@ class Tree:
             RefusedError: a tree cannot be listed at all.
             StoppedError: the run was stopped.
         """
+        self.outage.doing = "counting"
         self._before = self._snapshot(self.paths.source)
         for problem in self._before.unreadable:
             self._tools.say(f"NOTE: {self.paths.source}: {problem.path} cannot be counted: {problem.reason}.")
@@ -156,7 +171,12 @@ class Tree:
         left_out = _is_partial if ours else Selection(self._settings.policy, fold_case=fold_case).leaves_out
         try:
             return take_snapshot(
-                root, self._listed, links=self._settings.policy.links, ignore=left_out, stop=lambda: self._tools.stop
+                root,
+                self._listed,
+                links=self._settings.policy.links,
+                ignore=left_out,
+                stop=lambda: self._tools.stop,
+                again=self.outage.again,
             )
         except OSError as error:
             where = getattr(error, "filename", None) or root
@@ -182,7 +202,11 @@ class Tree:
         )
         self._tools.watch.phase("Taking the lock of", self.paths.destination)
         try:
+            self.outage.again(self.outage.guard)  # hours may lie between its preparation and its turn
             lock.acquire()
+            self.outage.prove_by(lock.seen)
+        except StoppedError:
+            raise
         except VdtError as error:
             self.refuse(error)
             return self.report
@@ -196,7 +220,7 @@ class Tree:
         finally:
             if not self._tools.watch.abandoned:  # a worker that wakes up must not meet another run
                 self._tools.watch.phase("Giving back", self.paths.state_folder)
-                lock.release()
+                (lock.leave if self.outage.destination_lost else lock.release)()
             self._ended = True
         return self.report
 
@@ -213,8 +237,10 @@ class Tree:
         with ExitStack() as stack:
             stack.callback(lines.close)
             stack.callback(also_lines.close)
-            log = TreeLog(paths.log)
-            evidence = EvidenceWriter(paths.evidence_folder, started)
+            log = TreeLog(paths.log, patiently=self.outage.again)
+            evidence = EvidenceWriter(
+                paths.evidence_folder, started, patiently=self.outage.again, guard=self.outage.guard
+            )
             job = TreeJob(
                 source=paths.source,
                 destination=paths.destination,
@@ -246,41 +272,59 @@ class Tree:
             tools.watch.forget()
             self._begun = True
             tools.progress.begin(paths.copy_type.value, self._before.count)
+            self.outage.doing = "copying"
             try:
-                result = transfer_tree(job, reports, StopFlag(tools.stop), holds_lock=lambda: former.allows(lock.held))
+                result = transfer_tree(
+                    job,
+                    reports,
+                    StopFlag(tools.stop),
+                    holds_lock=lambda: former.allows(lock.held),
+                    outage=self.outage,
+                )
             finally:
                 tools.watch.phase("Writing", paths.log)
                 try:
-                    log.close()
+                    self.outage.forgive(log.close)
                 finally:
-                    evidence.close()
+                    self.outage.forgive(evidence.close)
             grown = sum(item.after_bytes - item.before_bytes for item in result.grew)
             before = self._counted(self._before)
             self.report = replace(
                 self.report,
                 before=Count(before.files, before.folders, before.size_bytes + grown),
                 result=result,
-                log_status=_log_status(paths.log, log_begins),
+                log_status="" if self.outage.destination_lost else _log_status(paths.log, log_begins),
                 evidence_file=evidence.path,
             )
-            tools.progress.phase("looking once more")
+            self.outage.doing = "looking once more"
+            tools.progress.phase(self.outage.doing)
             try:
                 result = self._look_once_more(result)
+            except AwayError as error:
+                result = replace(result, fatal=str(error))
             except VdtError as error:  # the copy stands; what it lacks is the last look
                 result = replace(result, stopped=f"the last look at both sides was not finished: {error}")
-            if lock.held():
-                result = self._write_manifests(result, lines, also_lines, former, started)
+            if self.outage.destination_lost:
+                pass  # nothing is written beside it either: another volume may stand there
+            elif lock.held():
+                looked = result
+                try:
+                    result = self.outage.write(
+                        lambda: self._write_manifests(looked, lines, also_lines, former, started)
+                    )
+                except AwayError as error:
+                    result = replace(result, fatal=str(error))
             else:  # what is said of this tree from now on is said by whoever holds it
                 result = replace(result, reached_end=False, stopped=LOST_LOCK)
             self.report = replace(self.report, result=result, manifest=result.manifest)
-        if self.report.robocopy_before is not None and not tools.stop:
+        if self.report.robocopy_before is not None and not (tools.stop or self.outage.lost):
             tools.progress.phase("robocopy counts")
             witness = tools.crosscheck.count(paths.destination, paths.list_after)
             self.report = replace(self.report, robocopy_after=witness)
 
     def _look_once_more(self, result: TreeResult) -> TreeResult:
         """Count the destination and hold a last listing of the source against it. Raises VdtError."""
-        if self._tools.stop:
+        if self._tools.stop or self.outage.lost:
             return result
         assert self._before is not None and self._target is not None
         after = self._snapshot(self.paths.destination)

@@ -29,7 +29,7 @@ def begin_with(rig: Rig, side: str, *rules: Rule) -> Mount:
     return rig.destination
 
 
-MIDDLE = {"destination": (130, 200), "source": (30, 60)}  # the probe is done by then
+MIDDLE = {"destination": (200, 240), "source": (30, 60)}  # the probe is done by then
 OUTAGES: List[Tuple[str, int]] = [(side, nth) for side, moments in MIDDLE.items() for nth in moments]
 
 

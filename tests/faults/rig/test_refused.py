@@ -339,7 +339,7 @@ def test_a_full_destination_stops_the_run_and_room_heals_it(rig: Rig, error: str
 def test_a_large_file_goes_on_when_there_is_room_again(make_rig: MakeRig) -> None:
     """The chunks of 64 MiB that were recorded are not copied twice."""
     rig = make_rig(sizes={"big/one.bin": 200 * MIB, "small.txt": 5})
-    rig.start(rule(["write", "fallocate"], {"type": "disk_full", "limit": 150 * MIB, "mode": "used"}))
+    rig.start(rule(["write", "fallocate"], {"type": "disk_full", "limit": 150 * MIB, "mode": "written"}))
     outcome = rig.copy(timeout_s=120)
     assert 1 <= len(rig.destination.fired()) <= 24
     rig.honest(outcome)
