@@ -13,7 +13,7 @@ import pytest
 from vdt import manifest_file
 from vdt.errors import LostOutputError
 from vdt.manifest import SortedLines
-from vdt.manifest_file import former_change, publish, remove, set_aside
+from vdt.manifest_file import Former, former_change, publish, remove, set_aside
 
 D1, D2 = "1" * 32, "2" * 32
 FORMER = f"{D1}  a\n"
@@ -230,3 +230,56 @@ def test_a_manifest_on_a_share_that_does_not_answer_is_not_taken_for_none(
     monkeypatch.setattr(os, "lstat", away)
     with pytest.raises(LostOutputError, match="cannot be seen"):
         set_aside(str(tmp_path / "x.xxh128"), str(tmp_path / "y.xxh128"))
+
+
+# --- Former -----------------------------------------------------------------------------------------------------------
+
+
+def test_former_is_set_aside_by_the_first_change_alone(target: Path, kept: Path) -> None:
+    target.write_text(FORMER)
+    former = Former([(str(target), str(kept))])
+    assert names(target.parent) == [target.name] and not former.changed
+    assert former.allows(lambda: True) and former.changed
+    assert names(target.parent) == [kept.name] and former.kept(str(target)) == str(kept)
+    target.write_text("of this run")
+    assert former.allows(lambda: True)
+    assert target.read_text() == "of this run"
+
+
+def test_former_stays_where_the_lock_is_lost(target: Path, kept: Path) -> None:
+    target.write_text(FORMER)
+    former = Former([(str(target), str(kept))])
+    assert not former.allows(lambda: False)
+    assert names(target.parent) == [target.name] and not former.changed
+
+
+def test_nothing_may_change_where_the_former_cannot_be_set_aside(
+    target: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.write_text(FORMER)
+    former = Former([(str(target), str(kept))])
+    with monkeypatch.context() as patch:
+        failing(patch, "rename")
+        with pytest.raises(LostOutputError, match="cannot be kept"):
+            former.allows(lambda: True)
+    assert names(target.parent) == [target.name] and not former.changed
+
+
+@pytest.mark.parametrize(
+    ("items", "stays"),
+    [({"a": D1, "b": D2}, False), ({"a": D2}, True), ({"b": D2}, True)],
+    ids=["more", "else", "gone"],
+)
+def test_one_that_was_set_aside_goes_where_the_new_one_says_all(
+    target: Path, kept: Path, items: Dict[str, str], stays: bool
+) -> None:
+    kept.write_text(FORMER)
+    publish(lines_of(items), str(target), keep_as=str(kept), aside=str(kept))
+    assert kept.exists() == stays and target.exists()
+
+
+def test_remove_takes_what_a_killed_process_left_of_it(target: Path) -> None:
+    target.write_text(FORMER)
+    Path(f"{target}.new").write_text("half")
+    remove(str(target))
+    assert names(target.parent) == []

@@ -26,6 +26,7 @@ from vdt.retry import DEFAULT_WAITS_S, RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
 from vdt.transfer import Reports, TreeJob, lister, transfer_tree
+from vdt.watch import Watch
 
 FILES = {
     "a.txt": b"alpha",
@@ -638,3 +639,28 @@ def test_counts_always_add_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(result.files_by_evidence.values()) == row.copied + row.skipped
     assert result.size_bytes.total == sum(map(len, FILES.values()))
     assert len(place.each) >= 4
+
+
+# -- a stop ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_leaves_folder_times_to_the_next_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of folders over a slow share do not fit into the two seconds of a stop."""
+    real, done = fs.set_folder, []
+
+    def set_folder(path: str, *args: Any, **kwargs: Any) -> None:
+        done.append(path)
+        real(path, *args, **kwargs)
+
+    monkeypatch.setattr(fs, "set_folder", set_folder)
+    result = place.run(meter=Tap(lambda calls: place.stop.set("interrupted")))
+    assert result.stopped == "interrupted" and not done
+    place.stop = StopFlag()
+    assert place.run().complete and done
+
+
+def test_result_so_far_can_be_asked_while_it_runs(place: Place) -> None:
+    watch, seen = Watch(), []
+    meter = Tap(lambda calls: seen.append(watch.so_far()))
+    transfer_tree(place.job(meter=meter), Reports(watch=watch), place.stop)
+    assert seen and all(not result.reached_end and result.source == str(place.source) for result in seen)

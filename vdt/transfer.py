@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -257,7 +257,8 @@ class _Transfer:
 
     def so_far(self) -> TreeResult:
         """The tally at this moment; asked by another thread where this one hangs."""
-        return self._result(time.monotonic() - self._began_s)
+        known = self._result(time.monotonic() - self._began_s)
+        return replace(known, reached_end=False, stopped=self._stop.reason or "interrupted")
 
     def _result(self, copied_s: float) -> TreeResult:
         recorder, tally = self._recorder, self._recorder.tally

@@ -21,6 +21,7 @@ FATAL = 16
 _SLICE_S = 0.1  # no handler of signals runs on Windows while the main thread waits for a lock
 _CONSOLE_S = 3.0  # a console or pipe that takes no text is not waited for longer
 _AFTER_STOP_S = 2.0
+_GOING_HOME_S = 0.3  # a thread that was just sent home is not one that hangs
 
 
 class Parser(argparse.ArgumentParser):
@@ -191,7 +192,11 @@ def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]]
 
 def _left_behind(before: Collection[threading.Thread]) -> List[str]:
     """Names of our threads that this command began and that hang in the system or at a console."""
-    return [t.name for t in threading.enumerate() if t not in before and t.name.startswith("vdt")]
+    ours = [t for t in threading.enumerate() if t not in before and t.name.startswith("vdt")]
+    until_s = time.monotonic() + _GOING_HOME_S
+    for thread in ours:
+        _join(thread, until_s - time.monotonic())
+    return [thread.name for thread in ours if thread.is_alive()]
 
 
 def _end_at_once(code: int) -> None:
