@@ -952,6 +952,15 @@ def test_a_small_file_that_is_given_in_pieces_is_read_whole(
         assert bytes(view) == b"in several pieces" and found.size_bytes == 17
 
 
+def test_a_folder_whose_parents_are_not_wanted_is_not_made_without_them(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        fs.make_folder(str(tmp_path / "gone" / "new"), parents=False)
+    assert not (tmp_path / "gone").exists()
+    for _ in range(2):
+        fs.make_folder(str(tmp_path / "new"), parents=False)
+    assert (tmp_path / "new").is_dir()
+
+
 def test_a_folder_that_was_said_to_be_made_and_was_not_may_heal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

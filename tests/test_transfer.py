@@ -480,11 +480,11 @@ def test_a_folder_that_cannot_be_made_is_reported_and_the_rest_arrives(
 ) -> None:
     real, tries = fs.make_folder, []
 
-    def refused(path: str) -> None:
+    def refused(path: str, *, parents: bool = True) -> None:
         if path.endswith("sub"):
             tries.append(path)
             raise OSError(code, os.strerror(code))
-        real(path)
+        real(path, parents=parents)
 
     monkeypatch.setattr(fs, "make_folder", refused)
     result = place.run()
@@ -500,10 +500,10 @@ def test_all_files_below_a_folder_that_cannot_be_made_are_accounted_for(
 ) -> None:
     real = fs.make_folder
 
-    def refused(path: str) -> None:
+    def refused(path: str, *, parents: bool = True) -> None:
         if path.endswith("sub"):
             raise OSError(errno.EACCES, "no")
-        real(path)
+        real(path, parents=parents)
 
     monkeypatch.setattr(fs, "make_folder", refused)
     result = place.run()

@@ -468,7 +468,8 @@ class _Transfer:
             mark = self._outage.over
             try:
                 self._outage.guard()
-                fs.make_folder(place)
+                # parents are made in their turn; those of a share that went this moment are not made anew in its place
+                fs.make_folder(place, parents=not self._job.policy.empty_folders)
                 return None
             except OSError as error:
                 if self._outage.struck(mark):

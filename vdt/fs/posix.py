@@ -273,12 +273,14 @@ def _on_device(path: str, mounts: Dict[str, str]) -> str:
     return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
 
 
-def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
-    is an error that may heal."""
+def make_folder(path: str, *, parents: bool = True) -> None:
+    """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
+    made one and did not is an error that may heal."""
     try:
         os.mkdir(path)
-    except (FileExistsError, FileNotFoundError):  # it is there already, or its parent is not
+    except (FileExistsError, FileNotFoundError) as error:  # it is there already, or its parent is not
+        if not parents and isinstance(error, FileNotFoundError):
+            raise
         os.makedirs(path, exist_ok=True)
     if not os.path.isdir(path):  # the answer to mkdir holds it: where the share does not lie this asks nobody
         raise OSError(errno.EIO, "it was said to be made and was not", path)

@@ -268,10 +268,15 @@ def inside(path: str, ancestor: str) -> bool:
         current = parent
 
 
-def make_folder(path: str) -> None:
-    """Make a folder and its missing parents; one that exists is fine. A share that says that it made one and did not
-    is an error that may heal."""
-    os.makedirs(_long(path), exist_ok=True)
+def make_folder(path: str, *, parents: bool = True) -> None:
+    """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
+    made one and did not is an error that may heal."""
+    try:
+        os.mkdir(_long(path))
+    except (FileExistsError, FileNotFoundError) as error:
+        if not parents and isinstance(error, FileNotFoundError):
+            raise
+        os.makedirs(_long(path), exist_ok=True)
     if not os.path.isdir(_long(path)):
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
