@@ -495,6 +495,22 @@ def test_a_folder_that_cannot_be_made_is_reported_and_the_rest_arrives(
     assert len(tries) == (1 if code == errno.EACCES else 3)
 
 
+@pytest.mark.parametrize("empty_folders", [True, False])
+def test_parents_are_only_made_along_where_the_policy_left_them_out_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch, empty_folders: bool
+) -> None:
+    """Else they are there already, unless the share just went: nothing is made in its place then."""
+    real, asked = fs.make_folder, []
+
+    def seen(path: str, *, parents: bool = True) -> None:
+        asked.append(parents)
+        real(path, parents=parents)
+
+    monkeypatch.setattr(fs, "make_folder", seen)
+    place.run(policy=Policy(empty_folders=empty_folders))
+    assert asked and set(asked) == {not empty_folders}
+
+
 def test_all_files_below_a_folder_that_cannot_be_made_are_accounted_for(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
