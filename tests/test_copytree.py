@@ -289,10 +289,10 @@ def test_a_parent_that_refuses_the_state_has_it_inside(
 ) -> None:
     real = fs.make_folder
 
-    def refuses(path: str, *, parents: bool = True) -> None:
+    def refuses(path: str, *, parents: bool = True, beneath: str = "") -> None:
         if path.endswith(".target.vdt"):
             raise OSError(code, os.strerror(code))
-        real(path, parents=parents)
+        real(path, parents=parents, beneath=beneath)
 
     monkeypatch.setattr(fs, "make_folder", refuses)
     result = place.copy()
