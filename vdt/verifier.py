@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional, Tuple
 from vdt import fs
 from vdt.copyjob import CopyJob
 from vdt.hashing import Digester, digest_of
-from vdt.model import Action, Entry, Evidence, Failure, FileClass, Links, Outcome, Status, Verify
+from vdt.model import Action, Entry, Evidence, Failure, Links, Outcome, Status, Verify
 from vdt.steps import MISMATCH_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import views_of
 
@@ -104,7 +104,8 @@ class Verifier:
                     return step.wrong(action, "two reads of the source gave different bytes")
                 evidence = self._both(evidence)
             stored = found.mtime_ns
-            if action.file_class is FileClass.TWEAKED and job.policy.fix_modes:
+            # also of one whose time is another: under `checksum` it is proven here and not copied
+            if job.policy.fix_modes and action.dest is not None and action.dest.mode != entry.mode:
                 step = Step("Changing File Attributes", dest, name)
                 dest.set_mode(name, entry.mode)
             if job.policy.checksum and job.policy.keep_times and stored != before.mtime_ns:
