@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import NamedTuple, Optional, Tuple
 
 from vdt import fs
+from vdt.compare import times_equal
 from vdt.copyjob import CopyJob
 from vdt.hashing import Digester, digest_of
 from vdt.model import Action, Entry, Evidence, Failure, Links, Outcome, Status, Verify
@@ -108,7 +109,8 @@ class Verifier:
             if job.policy.fix_modes and action.dest is not None and action.dest.mode != entry.mode:
                 step = Step("Changing File Attributes", dest, name)
                 dest.set_mode(name, entry.mode)
-            if job.policy.checksum and job.policy.keep_times and stored != before.mtime_ns:
+            apart = not times_equal(stored, before.mtime_ns, job.policy)
+            if job.policy.checksum and job.policy.keep_times and apart:
                 step = Step("Time-Stamping Destination File", dest, name)
                 stored = dest.restamp(name, before.mtime_ns)
         except OSError as error:

@@ -184,11 +184,11 @@ class Work(RuleBasedStateMachine):
             elif abs(there.mtime_ns - file.mtime_ns) <= policy.modify_window_ns:
                 look_inside = policy.checksum or existing is Existing.PROVE
                 wanted = len(there.data) != len(file.data) or (look_inside and there.data != file.data)
-                kept = None if policy.checksum else there.mtime_ns
+                kept = there.mtime_ns
             elif policy.skip_older and there.mtime_ns > file.mtime_ns:
                 continue
             else:
-                wanted = not (policy.checksum and there.data == file.data)
+                wanted = not (policy.checksum and there.data == file.data)  # else its time and mode are set
             copied += wanted
             self.model[name] = file if wanted or kept is None else file._replace(mtime_ns=kept, data=there.data)  # type: ignore[union-attr]
         for name, target in self.sent_links.items():
