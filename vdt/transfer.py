@@ -469,7 +469,7 @@ class _Transfer:
             try:
                 self._outage.guard()
                 # parents are made in their turn; those of a share that went this moment are not made anew in its place
-                fs.make_folder(place, parents=not self._job.policy.empty_folders)
+                fs.make_folder(place, parents=not self._job.policy.empty_folders, beneath=self._job.destination)
                 return None
             except OSError as error:
                 if self._outage.struck(mark):
@@ -484,6 +484,7 @@ class _Transfer:
 
     def _tidy(self, plan: FolderPlan, place: str) -> None:
         """Remove partials that no run knows any more (this run holds the lock), and set modes that alone differ."""
+        job = self._job
         if plan.stale_partials and len(self._job.journals):
             known = self._job.journals.knows
             plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
@@ -493,7 +494,7 @@ class _Transfer:
             return
 
         def tidy() -> None:
-            with fs.Folder(place) as folder:
+            with fs.Folder(place, beneath=job.destination) as folder:
                 self._outage.guard()
                 for name in plan.stale_partials:
                     folder.unlink(name)
@@ -555,7 +556,8 @@ class _Transfer:
             folder = journal.path.rpartition("/")[0]
 
             def remove(folder: str = folder, partial: str = journal.partial) -> None:
-                with fs.Folder(fs.full_path(self._job.destination, folder), follow=not folder) as place:
+                root = self._job.destination
+                with fs.Folder(fs.full_path(root, folder), beneath=root) as place:
                     self._outage.guard()
                     place.unlink(partial)
 
@@ -578,11 +580,17 @@ class _Transfer:
             place = fs.full_path(self._job.destination, folder)
 
             def flush_names() -> None:
-                with fs.Folder(place) as opened:
+                with fs.Folder(place, beneath=self._job.destination) as opened:
                     opened.flush_names()
 
             def set_times() -> None:
-                fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
+                fs.set_folder(
+                    place,
+                    entry,
+                    times=policy.folder_times,
+                    mode=policy.keep_modes,
+                    beneath=self._job.destination,
+                )
 
             try:
                 if flushed and folder in self._grown:
