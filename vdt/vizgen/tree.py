@@ -19,6 +19,7 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
 from vdt.lock import TreeLock
+from vdt.log_ends import read_ends
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Count, Entry, Existing, Kind, Policy, TreeResult, Verify
@@ -391,11 +392,7 @@ def _size(path: str) -> int:
 def _log_status(path: str, begins: int) -> str:
     """Whether this run's part of the log has its header and its summary: the "Complete log file" check."""
     try:
-        with open(path, "rb") as file:
-            file.seek(begins)
-            head = file.read(1 << 16)
-            file.seek(max(begins + len(head), _size(path) - (1 << 16)))
-            tail = file.read()
+        data = read_ends(path, begins)
     except OSError as error:
         raise LostOutputError(f"The log {path} cannot be read: {fs.explain(error)[1]}.") from error
-    return log_status(decode(head + tail))
+    return log_status(decode(data))
