@@ -339,6 +339,9 @@ class Tree:
             raise
         except VdtError as error:
             self.report = replace(self.report, robocopy_error=str(error))
+        except OSError as error:  # away again before robocopy was started
+            reason = f"The cross-check of {self.paths.destination} failed: {fs.explain(error)[1]}."
+            self.report = replace(self.report, robocopy_error=reason)
 
     def _look_once_more(self, result: TreeResult) -> TreeResult:
         """Count the destination and hold a last listing of the source against it. Raises VdtError."""
