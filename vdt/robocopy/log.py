@@ -19,6 +19,7 @@ EOL = "\r\n"
 RULE = "-" * 78
 _WIDE_RULE = "-" * 79
 TITLE = "   ROBOCOPY     ::     Robust File Copy for Windows"
+PROGRESS_END = "\r100%  "
 _CONTINUED = "\t    "
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -45,7 +46,8 @@ class LogFormat:
     no_class: bool = False  # /NC
     no_file_list: bool = False  # /NFL
     no_dir_list: bool = False  # /NDL: extra folders stay
-    no_progress: bool = True  # /NP; progress tokens are never written, the switch is only named
+    no_progress: bool = True  # /NP; without it the last token, 100%, stands behind each copied file
+    eta: bool = False  # /ETA
     no_header: bool = False  # /NJH
     no_summary: bool = False  # /NJS; obeyed by whoever writes the summary
     all_extras: bool = False  # /X; obeyed by whoever finds the extras
@@ -91,7 +93,7 @@ class LogFormat:
     def folder_line(self, kind: FolderKind, count: int, path: str) -> str:
         """A folder with the number of its files that match the file specs (-1 for an extra one)."""
         if kind is not FolderKind.EXTRA and kind is not FolderKind.MISMATCH:
-            left_out = kind is FolderKind.NAMED or kind is FolderKind.JUNCTION
+            left_out = kind not in (FolderKind.EXISTING, FolderKind.NEW)
             if self.mt or self.no_dir_list or (left_out and not self.verbose):
                 return ""
         word = "" if self.no_class else kind.value
@@ -99,7 +101,13 @@ class LogFormat:
         return f"\t{word}{number}\t{folder_text(path)}{EOL}"
 
     def file_line(
-        self, file_class: FileClass, selected: bool, size_bytes: int, name: str, mtime: Optional[datetime] = None
+        self,
+        file_class: FileClass,
+        selected: bool,
+        size_bytes: int,
+        name: str,
+        mtime: Optional[datetime] = None,
+        tail: str = "",
     ) -> str:
         """A file that is copied (`selected`) or skipped; `name` is the full path where `wants_paths` says so."""
         start = (self._selected if selected else self._skipped)[file_class]
@@ -108,8 +116,8 @@ class LogFormat:
         if not name.isprintable():
             name = printable(name)
         if size_bytes < self._plain_below:
-            return f"{start}{size_bytes:>8}\t{name}\r\n"
-        return f"{start}{self._size(size_bytes)}{self._stamp(mtime)}\t{name}\r\n"
+            return f"{start}{size_bytes:>8}\t{name}{tail}\r\n"
+        return f"{start}{self._size(size_bytes)}{self._stamp(mtime)}\t{name}{tail}\r\n"
 
     def skip_line(self, skip: Skip, size_bytes: int, name: str, mtime: Optional[datetime] = None) -> str:
         """A file that was left out by name, size, age, attribute or as a junction; listed under /V only."""
