@@ -106,9 +106,9 @@ def _windows_matcher(patterns: Sequence[str]) -> Optional[Matcher]:
     """The same for patterns as robocopy reads them: one regular expression for the names, one for the paths."""
     if not patterns:
         return None
-    spelled = [pattern.replace("\\", "/").strip("/") for pattern in patterns]
+    spelled = [pattern.replace("\\", "/").rstrip("/") for pattern in patterns]
     names = "|".join(_windows_pattern(text) for text in spelled if "/" not in text)
-    paths = "|".join(_windows_pattern(text) for text in spelled if "/" in text)
+    paths = "|".join(_windows_pattern(text.lstrip("/")) for text in spelled if "/" in text)
     by_name = re.compile(names or "(?!)", re.IGNORECASE | re.DOTALL).fullmatch
     by_path = re.compile(paths or "(?!)", re.IGNORECASE | re.DOTALL).fullmatch
     return lambda path: bool(by_name(path.rpartition("/")[2]) or by_path(path))

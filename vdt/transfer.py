@@ -31,7 +31,7 @@ from vdt.preflight import Destination, see_source
 from vdt.recorder import Recorder, Reports
 from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
-from vdt.robocopy.log import LogFormat, options_line
+from vdt.robocopy.log import LogFormat, Told, options_line
 from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
 from vdt.snapshot import Snapshot
@@ -89,6 +89,7 @@ class TreeJob:
     state_name: str = ""  # name of the state folder where it lies inside the destination
     dry_run: bool = False
     log_format: LogFormat = LogFormat(mt=True)
+    told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
     notes: Tuple[str, ...] = ()
 
 
@@ -657,17 +658,9 @@ class _Transfer:
             list_only=job.dry_run,
             restartable=True,
         )
-        self._log.write(
-            job.log_format.header(
-                started,
-                job.source,
-                job.destination,
-                job.policy.include_files,
-                job.policy.exclude_files,
-                job.policy.exclude_folders,
-                options,
-            )
-        )
+        policy = job.policy
+        told = job.told or Told(policy.include_files, policy.exclude_files, policy.exclude_folders, options)
+        self._log.write(job.log_format.header(started, job.source, job.destination, *told))
 
 
 def _alone(action: Action) -> Batch:

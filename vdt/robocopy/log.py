@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from vdt.model import FileClass, Links, Policy
 from vdt.printable import printable
@@ -28,6 +28,15 @@ _MONTHS = (
 )
 _MIB = 1024**2
 _ANOMALIES = (FileClass.EXTRA, FileClass.MISMATCH)
+
+
+class Told(NamedTuple):
+    """What a header tells of the command, in its own words."""
+
+    file_specs: Sequence[str] = ()
+    exclude_files: Sequence[str] = ()
+    exclude_folders: Sequence[str] = ()
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,6 +185,19 @@ class LogFormat:
         return f" {mtime.year:04}{_clock(mtime)}" if self.timestamps and mtime else ""
 
 
+_ORDER = (
+    *("*.*", "X", "V", "TS", "FP", "BYTES", "NS", "NC", "NDL", "NFL", "L", "TEE", "UNICODE", "S", "E", "LEV"),
+    *("DCOPY", "COPY", "SL", "B", "Z", "ZB", "J", "IS", "IT", "IM", "NP", "ETA", "NJH", "NJS"),
+    *("XO", "XN", "XC", "XL", "XX", "XJ", "XJD", "XJF", "FFT", "DST", "MAX", "MIN", "MAXAGE", "MINAGE"),
+    *("IPG", "MT", "R", "W"),
+)
+
+
+def in_order(told: Mapping[str, str]) -> str:
+    """The Options line from the text of each option in effect; ends with a blank, as robocopy's does."""
+    return "".join(f"{told[name]} " for name in _ORDER if name in told)
+
+
 def options_line(
     policy: Policy,
     layout: LogFormat,
@@ -184,56 +206,53 @@ def options_line(
     wait_s: float,
     threads: int = 1,
     list_only: bool = False,
-    tee: bool = False,
     restartable: bool = False,
-    unbuffered: bool = False,
-    eta: bool = False,
 ) -> str:
-    """The options in effect as robocopy would spell them, in its order; ends with a blank, as robocopy's does.
+    """The options that a policy comes to, as robocopy would spell them.
 
     File specs and excluded names are not repeated here (they have lines of their own), nor is the log file.
     """
-    window_s = policy.modify_window_ns / 1e9
-    told = [
-        ("*.*", not policy.include_files),
-        ("/X", layout.all_extras),
-        ("/V", layout.verbose),
-        ("/TS", layout.timestamps),
-        ("/FP", layout.full_paths),
-        ("/BYTES", layout.bytes_),
-        ("/NS", layout.no_size),
-        ("/NC", layout.no_class),
-        ("/NDL", layout.no_dir_list),
-        ("/NFL", layout.no_file_list),
-        ("/L", list_only),
-        ("/TEE", tee),
-        ("/S", policy.recurse),
-        ("/E", policy.recurse and policy.empty_folders),
-        (f"/LEV:{policy.max_levels}", policy.max_levels is not None),
-        ("/DCOPY:DAT" if policy.folder_times else "/DCOPY:DA", True),
-        (_copy_flags(policy), True),
-        ("/SL", policy.links is Links.COPY),
-        ("/Z", restartable),
-        ("/J", unbuffered),
-        ("/IS", policy.include_same),
-        ("/IT", policy.include_tweaked),
-        ("/NP", layout.no_progress),
-        ("/ETA", eta),
-        ("/NJH", layout.no_header),
-        ("/NJS", layout.no_summary),
-        ("/XO", policy.skip_older),
-        ("/XN", policy.skip_newer),
-        ("/XC", policy.skip_changed),
-        ("/XL", policy.skip_lonely),
-        ("/XX", policy.hide_extras),
-        ("/XJ", policy.links is Links.SKIP),
-        ("/FFT", window_s >= 2),
-        ("/DST", policy.dst_tolerance),
-        (f"/MAX:{policy.max_size_bytes}", policy.max_size_bytes is not None),
-        (f"/MIN:{policy.min_size_bytes}", policy.min_size_bytes is not None),
-        (f"/MT:{threads}", layout.mt),
-    ]
-    return "".join(f"{text} " for text, given in told if given) + f"/R:{retries} /W:{wait_s:g} "
+    given = {
+        "*.*": not policy.include_files,
+        "X": layout.all_extras,
+        "V": layout.verbose,
+        "TS": layout.timestamps,
+        "FP": layout.full_paths,
+        "BYTES": layout.bytes_,
+        "NS": layout.no_size,
+        "NC": layout.no_class,
+        "NDL": layout.no_dir_list,
+        "NFL": layout.no_file_list,
+        "L": list_only,
+        "S": policy.recurse,
+        "E": policy.recurse and policy.empty_folders,
+        "SL": policy.links is Links.COPY,
+        "Z": restartable,
+        "IS": policy.include_same,
+        "IT": policy.include_tweaked,
+        "IM": policy.include_modified,
+        "NP": layout.no_progress,
+        "ETA": layout.eta,
+        "NJH": layout.no_header,
+        "NJS": layout.no_summary,
+        "XO": policy.skip_older,
+        "XN": policy.skip_newer,
+        "XC": policy.skip_changed,
+        "XL": policy.skip_lonely,
+        "XX": policy.hide_extras,
+        "XJ": policy.links is Links.SKIP or (policy.skip_folder_links and policy.skip_file_links),
+        "XJD": policy.skip_folder_links and not policy.skip_file_links,
+        "XJF": policy.skip_file_links and not policy.skip_folder_links,
+        "FFT": policy.modify_window_ns >= 2 * 10**9,
+        "DST": policy.dst_tolerance,
+    }
+    told = {name: name if name == "*.*" else f"/{name}" for name, is_given in given.items() if is_given}
+    numbers = {"LEV": policy.max_levels, "MAX": policy.max_size_bytes, "MIN": policy.min_size_bytes}
+    numbers.update(MT=threads if layout.mt else None, R=retries)
+    told.update({name: f"/{name}:{number}" for name, number in numbers.items() if number is not None})
+    folder_flags = "D" + "A" * policy.folder_modes + "T" * policy.folder_times
+    told.update(COPY=_copy_flags(policy), DCOPY=f"/DCOPY:{folder_flags}", W=f"/W:{wait_s:g}")
+    return in_order(told)
 
 
 def long_date(when: datetime) -> str:
