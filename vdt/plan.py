@@ -137,8 +137,9 @@ class Planner:
                 skipped.append(_present((entry, FileClass.SAME, Evidence.PRESENT, None, "")))
             else:
                 self._place(plan, entry, dest, records)
-        for entry in sorted(entry for name, entry in present.items() if name not in left_out):
-            self._extra(plan, entry)
+        if self._decisions[FileClass.EXTRA].fate is Fate.REPORT:
+            for entry in sorted(entry for name, entry in present.items() if name not in left_out):
+                self._extra(plan, entry)
         return plan
 
     def _extra(self, plan: FolderPlan, entry: Entry) -> None:

@@ -97,7 +97,7 @@ def walk(
             present = [item for item in present if not _never_entered(item) and item.name != state_name]
         plan = planner.plan(Pair(folder, listing, present, passed))
         plan.special += [(item, "a folder of the system, never entered") for item in left_out]
-        if planner.policy.all_extras and plan.extra_folders and not planner.policy.hide_extras:
+        if planner.policy.all_extras and plan.extra_folders:
             _look_into_extras(plan, dest, lister)
         yield Scanned(folder, entry, plan, None, "", tuple(broken))
         for child, exists in reversed(plan.descend):

@@ -457,10 +457,6 @@ class _Transfer:
         self._count_folder(item.folder, new=new, makes=makes)
         if item.entry is not None:
             self._folders.append((item.folder, item.entry))
-        if job.policy.hide_extras:
-            plan.extra_files.clear()
-            plan.extra_folders.clear()
-            plan.named_extras.clear()
         recorder.plan(plan)
         for entry, reason in item.broken_links:
             recorder.broken_link(item.folder, entry, reason)
