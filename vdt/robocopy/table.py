@@ -28,7 +28,7 @@ class Takes(enum.Enum):
     THREADS = "[:n]"
     FLAGS = ":flags"
     NAMES = " name ..."
-    AGE = ":n|date"
+    AGE = ":n/date"
     FILE = ":file"
     ANYTHING = "[:x]"
 
