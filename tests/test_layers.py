@@ -29,7 +29,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
-        *("selection", "copyjob", "steps"),
+        *("selection", "copyjob", "steps", "decision"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
@@ -41,6 +41,7 @@ ROW_OF = {room: row for row, rooms in ROWS.items() for room in rooms}
 EXCEPTIONS: Dict[Tuple[str, str], str] = {
     # within the pure row
     ("plan", "compare"): "planning starts from the class",
+    ("plan", "decision"): "goes on with what becomes of it",
     ("plan", "records"): "and from the digests on record",
     ("plan", "selection"): "of the names that are copied at all",
     ("closing", "snapshot"): "the last look is at two snapshots",

@@ -137,7 +137,8 @@ class Copier:
             proven = self._verifier.prove(action, source, dest)
             if proven is not None:
                 return proven
-            action = action._replace(verb=Verb.COPY, file_class=FileClass.CHANGED)
+            found = FileClass.MODIFIED if self._job.policy.include_modified else FileClass.CHANGED
+            action = action._replace(verb=Verb.COPY, file_class=found)
         small = action.source.size_bytes <= fs.WHOLE_BYTES and not self._job.also
         staged = (
             self._stage_whole(index, action, source, dest)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from vdt.bwlimit import parse_bwlimit
@@ -224,7 +225,7 @@ def _options(top: Table, checker: Checker) -> Dict[str, Any]:
     table = top.table("tool").table("options")
     key = "robocopy" if checker.windows else "rsync"
     if checker.windows:
-        options = parse_option_string(table.text(key) or DEFAULT_ROBOCOPY)
+        options = parse_option_string(table.text(key) or DEFAULT_ROBOCOPY, now=datetime.now())
     else:
         options = parse_rsync_options(table.text(key) or DEFAULT_RSYNC)
     for fault in options.faults:

@@ -181,6 +181,7 @@ class Tree:
                 ignore=left_out,
                 stop=lambda: self._tools.stop,
                 again=self.outage.again,
+                policy=self._settings.policy,
             )
         except OSError as error:
             where = getattr(error, "filename", None) or root
