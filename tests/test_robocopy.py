@@ -308,6 +308,13 @@ def test_reports_beside_robocopys(tree: Path, run) -> None:
     assert ended.err.count("/COMPRESS: nothing is compressed") == 1
 
 
+def test_a_bad_option_of_ours_is_16(tree: Path, run, capfd: pytest.CaptureFixture[str]) -> None:
+    before = snapshot(tree)
+    for words in (["--bwlimit", "fast"], ["--verify", "sure"], ["--json"], ["--exit=x"]):
+        assert run("/E", *words).code == 16
+    assert snapshot(tree) == before
+
+
 def test_every_exit_code_has_its_text() -> None:
     assert len({exit_text(code) for code in range(17)}) == 17
 

@@ -119,6 +119,7 @@ def command(arguments: List[str]) -> int:
     """
     options = parser().parse(arguments)
     request = _request(options)
+    bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
     progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
@@ -129,7 +130,7 @@ def command(arguments: List[str]) -> int:
         stop=stop,
         watch=watch,
         progress=progress,
-        bwlimit=parse_bwlimit(options.bwlimit) if options.bwlimit else None,
+        bwlimit=bwlimit,
         reports=(options.json, options.jsonl),
         jsonl=options.jsonl or "",
         listing=NoLog() if options.quiet else Listing(say_on(out)),
