@@ -111,7 +111,7 @@ FOREIGN = {
         *("--from", "--no-project", "--with-editable", "--no-deps", "--only-binary", "--platform"),
         *("--python-version", "--no-index", "--find-links", "--prefix", "--quiet"),
     },
-    "CONTRIBUTING.md": {"--check", "--platform"},
+    "CONTRIBUTING.md": {"--check", "--platform", "--cmd", "--minutes"},
     "CHANGELOG.md": {"--delete", "--remove-source-files"},
 }
 

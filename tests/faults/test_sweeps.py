@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import shutil
 import signal
-from collections import Counter
 from dataclasses import replace
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -24,11 +22,10 @@ from vdt import fs, transfer
 from vdt.copytree import copy_tree
 from vdt.model import Existing, TreeResult, Verify
 
+from .dice import Dice
 from .faultyfs import (
     ALWAYS,
-    FLIP,
     LOST,
-    SHORT,
     SKIP,
     Call,
     Deed,
@@ -223,40 +220,6 @@ def test_the_power_cut_shows_what_was_not_flushed(trees: Trees) -> None:
 
 
 # -- at random, from one seed --------------------------------------------------------------------------------------
-
-MENU: Dict[str, Tuple[Deed, ...]] = {
-    "read": (errno.EIO, SHORT, errno.ESTALE),
-    "write": (errno.EIO, errno.ENOSPC, FLIP, LOST, SHORT),
-    "rename": (errno.EBUSY, errno.EIO, SKIP),
-    "utime": (errno.EIO, SKIP),
-    "fsync": (errno.EIO,),
-    "syncfs": (errno.EIO,),
-}
-OTHERS: Tuple[Deed, ...] = (errno.EIO, errno.EACCES, errno.ESTALE)
-
-
-class Dice(FaultyFs):
-    """Each call fails with a chance, in a way that the seed chooses: by what it is and how often it was made before, so
-    that it does not matter in which order two threads come."""
-
-    seed = 0
-
-    def __enter__(self) -> FaultyFs:
-        self._made: Counter[Tuple[str, str, str, bool]] = Counter()
-        self._chance = random.Random(self.seed).choice((0.005, 0.02, 0.08))
-        return super().__enter__()
-
-    def _deed(self, op: str, full: Optional[str]) -> Tuple[Optional[Deed], Optional[Call]]:
-        deed, call = super()._deed(op, full)
-        if call is None or op == "closedir":
-            return deed, call
-        with self._lock:
-            self._made[call[1:]] += 1
-            dice = random.Random(f"{self.seed} {call[1:]} {self._made[call[1:]]}")
-            if dice.random() < self._chance:
-                deed = dice.choice(MENU.get(op, OTHERS))
-                self.hits.append(call)
-        return deed, call
 
 
 def roll(trees: Trees, seed: int) -> Tuple[object, int]:
