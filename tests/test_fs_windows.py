@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
@@ -19,6 +20,7 @@ import pytest
 
 import vdt.fs
 
+PARTS = ("windows_kernel", "windows_handles", "windows_volumes", "windows_console")
 Call = Tuple[str, Tuple[Any, ...], int]
 CONTINUOUS, SYSTEM_REQUIRED = 0x80000000, 0x00000001  # winbase.h
 
@@ -47,7 +49,11 @@ def load(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("O_BINARY", "O_NOINHERIT", "O_SEQUENTIAL"):
         monkeypatch.setattr(os, name, 0, raising=False)
     monkeypatch.setattr(ctypes, "WinDLL", lambda *_, **__: kernel32, raising=False)
-    monkeypatch.setitem(sys.modules, "msvcrt", types.ModuleType("msvcrt"))
+    monkeypatch.setattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE, raising=False)
+    for name in ("msvcrt", "winreg"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    for part in PARTS:  # each test loads its own, over its own kernel32
+        monkeypatch.delitem(sys.modules, f"vdt.fs.{part}", raising=False)
     path = Path(vdt.fs.__file__).with_name("windows.py")
     spec = importlib.util.spec_from_file_location("vdt_fs_windows_for_a_test", path)
     assert spec is not None and spec.loader is not None
@@ -56,6 +62,10 @@ def load(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "platform", "win32")
         spec.loader.exec_module(module)
+    module.handles = sys.modules["vdt.fs.windows_handles"]
+    module.console = sys.modules["vdt.fs.windows_console"]
+    for part in PARTS:  # and leaves none of them to whoever imports them next
+        monkeypatch.delitem(sys.modules, f"vdt.fs.{part}")
     return module
 
 
@@ -114,6 +124,7 @@ class Disk(Kernel32):
         self.ReadFile = Function(self._read)
         self.WriteFile = Function(self._write)
         self.CloseHandle = Function(self.closed.append)
+        self.FlushFileBuffers = Function(lambda handle: 1)
 
     def _reopen(self, *args: Any) -> Any:
         self.calls.append(("ReOpenFile", args, threading.get_ident()))
@@ -166,8 +177,8 @@ def half(disk: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
         opened[fd] = handle
         return fd
 
-    module.msvcrt.get_osfhandle = lambda fd: opened.get(fd, -fd)
-    module.msvcrt.open_osfhandle = open_osfhandle
+    module.handles.msvcrt.get_osfhandle = lambda fd: opened.get(fd, -fd)
+    module.handles.msvcrt.open_osfhandle = open_osfhandle
     module.first = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
     yield module
     os.close(module.first)
@@ -240,7 +251,7 @@ def test_a_handle_that_gets_no_descriptor_is_closed(half: Any, disk: Disk) -> No
     def none_left(handle: int, flags: int) -> int:
         raise OSError(24, "too many open files")
 
-    half.msvcrt.open_osfhandle = none_left
+    half.handles.msvcrt.open_osfhandle = none_left
     handles = half.Handles(half.first)
     with handles.one(), handles.one() as second:
         assert second == half.first
@@ -249,24 +260,25 @@ def test_a_handle_that_gets_no_descriptor_is_closed(half: Any, disk: Disk) -> No
 
 @pytest.mark.parametrize("write", [True, False])
 def test_handles_are_flushed_where_they_wrote_and_all_are_closed_whatever_fails(
-    half: Any, monkeypatch: pytest.MonkeyPatch, write: bool
+    half: Any, disk: Disk, write: bool
 ) -> None:
     flushed: List[int] = []
 
-    def flush(fd: int) -> None:
-        flushed.append(fd)
-        raise OSError(5, f"flush {len(flushed)}")
+    def flush(handle: int) -> int:
+        flushed.append(handle)
+        disk.error = 64
+        return 0
 
     handles = half.Handles(half.first, write=write)
     with handles.one(), handles.one() as second, handles.one() as third:
         pass
-    monkeypatch.setattr(os, "fsync", flush)
+    disk.FlushFileBuffers = Function(flush)
     if write:
-        with pytest.raises(OSError, match="flush"):
+        with pytest.raises(OSError, match="error 64"):
             handles.close()
     else:
         handles.close()
-    assert flushed == ([second, third] if write else [])
+    assert flushed == (disk.handles if write else [])
     assert not is_open(second) and not is_open(third) and is_open(half.first)
 
 
@@ -303,7 +315,7 @@ def test_a_read_at_the_end_is_no_error_and_any_other_is(half: Any, disk: Disk) -
 
 def test_a_place_behind_four_gigabytes_is_named_in_two_halves(half: Any, disk: Disk) -> None:
     for offset in (0, (1 << 32) - 1, 1 << 32, (5 << 32) + 7):
-        place = half._overlapped(offset)
+        place = half.handles.overlapped(offset)
         assert (place.offset_high << 32 | place.offset, place.event) == (offset, None)
     half.read_at(half.first, memoryview(bytearray(10)), (3 << 32) + 5, 10)
     assert disk.calls[-1][1][1] == (3 << 32) + 5
@@ -320,3 +332,121 @@ def test_a_write_names_its_place_and_goes_on_where_it_stopped(half: Any, disk: D
     with pytest.raises(OSError) as caught:
         half.write_at(half.first, memoryview(bytearray(b"x")), 0)
     assert caught.value.errno == 112
+
+
+# -- the console window --------------------------------------------------------------------------------------------
+
+CTRL_C, CTRL_BREAK, CLOSE, LOGOFF, SHUTDOWN = 0, 1, 2, 5, 6  # wincon.h
+QUICK_EDIT, EXTENDED = 0x40, 0x80
+
+
+class Window(Kernel32):
+    """A kernel32 with a console window whose mode has QuickEdit on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode = 0x1F7
+        self.handlers: List[Any] = []
+        self.GetStdHandle = Function(lambda number: 7 if number == 0xFFFFFFF6 else 0)
+        self.GetConsoleMode = Function(self._get)
+        self.SetConsoleMode = Function(self._set)
+        self.SetConsoleCtrlHandler = Function(self._handler)
+
+    def _get(self, console: int, mode: Any) -> int:
+        mode._obj.value = self.mode
+        return int(console == 7)
+
+    def _set(self, console: int, mode: int) -> int:
+        self.mode = mode
+        return 1
+
+    def _handler(self, handler: Any, add: bool) -> int:
+        self.handlers.append(handler) if add else self.handlers.remove(handler)
+        return 1
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> Any:
+    kernel = Window()
+    module = load(kernel, monkeypatch).console
+    module.kernel = kernel
+    return module
+
+
+def test_a_click_stops_nothing_while_the_command_runs_and_may_again_afterwards(window: Any) -> None:
+    before = window.kernel.mode
+    with window.steady_console(lambda reason: None):
+        assert not window.kernel.mode & QUICK_EDIT and window.kernel.mode & EXTENDED
+        assert window.kernel.mode | QUICK_EDIT == before | EXTENDED, "nothing else is changed"
+    assert window.kernel.mode == before | EXTENDED and window.kernel.handlers == []
+
+
+def test_a_process_that_is_ended_at_once_gives_the_window_back_too(window: Any) -> None:
+    with window.steady_console(lambda reason: None):
+        window.restore_console()
+        assert window.kernel.mode & QUICK_EDIT
+
+
+def test_a_process_without_a_console_goes_on(window: Any) -> None:
+    window.kernel.GetStdHandle = Function(lambda number: None)
+    before = window.kernel.mode
+    with window.steady_console(lambda reason: None):
+        assert window.kernel.mode == before
+    assert window.kernel.mode == before
+
+
+@pytest.mark.parametrize(("event", "word"), [(CLOSE, "closed"), (LOGOFF, "signed out"), (SHUTDOWN, "shut down")])
+def test_the_end_of_the_window_asks_for_the_stop_and_is_held_off(
+    window: Any, monkeypatch: pytest.MonkeyPatch, event: int, word: str
+) -> None:
+    reasons: List[str] = []
+    monkeypatch.setattr(window, "_HOLD_OFF_S", 0.3)
+    with window.steady_console(reasons.append):
+        (handler,) = window.kernel.handlers
+        began = time.monotonic()
+        assert handler(event) == 1
+        assert 0.25 < time.monotonic() - began < 2, "Windows is held off, and not for ever"
+    (reason,) = reasons
+    assert word in reason
+
+
+def test_windows_is_not_held_off_once_the_command_has_ended(window: Any) -> None:
+    entered = threading.Event()
+    with window.steady_console(lambda reason: entered.set()):
+        (handler,) = window.kernel.handlers
+        thread = threading.Thread(target=handler, args=(CLOSE,))
+        thread.start()
+        assert entered.wait(2)
+    began = time.monotonic()
+    thread.join(5)
+    assert not thread.is_alive() and time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("event", [CTRL_C, CTRL_BREAK])
+def test_ctrl_c_and_ctrl_break_are_left_to_python(window: Any, event: int) -> None:
+    reasons: List[str] = []
+    with window.steady_console(reasons.append):
+        assert window.kernel.handlers[0](event) == 0
+    assert reasons == []
+
+
+# -- Offline Files, drives -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("active", "remote", "cold"), [(1, True, False), (0, True, True), (1, False, True)])
+def test_offline_files_lower_what_is_promised_of_a_share(
+    monkeypatch: pytest.MonkeyPatch, active: int, remote: bool, cold: bool
+) -> None:
+    kernel = Kernel32()
+    kernel.GetDriveTypeW = Function(lambda drive: 4 if remote else 3)
+    module = load(kernel, monkeypatch)
+
+    def query(is_active: Any, is_enabled: Any) -> int:
+        is_active._obj.value = active
+        return 0
+
+    library = types.SimpleNamespace(OfflineFilesQueryStatus=query)
+    monkeypatch.setattr(ctypes, "WinDLL", lambda name, **_: library)
+    found = module.volume("C:\\somewhere")
+    assert (found.remote, found.cold_reads) == (remote, cold)
+    assert bool(found.why_not_cold) is not cold

@@ -70,7 +70,8 @@ def check_apart_by_marker(source: str, destination: str, state_folder: str, is_o
         RefusedError: it was found.
     """
     way = os.path.relpath(state_folder, destination)
-    parts = [part for part in destination.replace("\\", "/").split("/") if part]
+    _, below_the_drive = os.path.splitdrive(destination)  # a drive joined to a path would replace it
+    parts = [part for part in below_the_drive.replace("\\", "/").split("/") if part]
     around = [source]
     while os.path.dirname(around[-1]) != around[-1]:
         around.append(os.path.dirname(around[-1]))

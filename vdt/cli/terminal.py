@@ -151,8 +151,13 @@ def _within(act: Callable[[], object], seconds: float = _CONSOLE_S) -> None:
     _join(thread, seconds)
 
 
+_asked_to_stop: List[StopFlag] = []  # the flag of the command that runs, for what ends a console window
+
+
 def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
-    """The first Ctrl-C (SIGTERM, Ctrl-Break) asks for the stop, the second ends at once."""
+    """The first Ctrl-C (SIGTERM, Ctrl-Break) asks for the stop, the second ends at once. A window that is closed, a
+    user who signs out and a computer that is shut down ask too, and Windows waits no longer than it may."""
+    _asked_to_stop[:] = [stop]
 
     def handler(number: int, _frame: object) -> None:
         if stop:
@@ -172,6 +177,7 @@ def stop_on_signals(stop: StopFlag, say: Callable[[str], None]) -> None:
 def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]], *, debug: bool) -> int:
     """Run a command; whatever happens ends in a plain sentence and an exit code, never in a traceback."""
     _lost_output.clear()
+    _asked_to_stop.clear()
     _fill_closed_descriptors()
     before = threading.enumerate()
 
@@ -179,6 +185,24 @@ def guarded(main: Callable[[List[str]], int], arguments: Optional[Sequence[str]]
         _within(lambda: say_on(sys.stderr)(line))
 
     fs.allow_many_files()
+    with fs.steady_console(_console_ends):
+        return _whole(main, arguments, say, before, debug=debug)
+
+
+def _console_ends(reason: str) -> None:
+    for stop in _asked_to_stop:
+        stop.set(reason)
+
+
+def _whole(
+    main: Callable[[List[str]], int],
+    arguments: Optional[Sequence[str]],
+    say: Callable[[str], None],
+    before: Collection[threading.Thread],
+    *,
+    debug: bool,
+) -> int:
+    """The command and what follows its end: threads that hang, output that is lost."""
     code = _guarded(main, list(sys.argv[1:] if arguments is None else arguments), say, debug=debug)
     if _left_behind(before):
         _end_at_once(code)

@@ -103,6 +103,16 @@ def absolute(path: str) -> str:
     return os.path.abspath(path)
 
 
+def typed_fault(path: str) -> str:
+    """What is wrong with a path that a person typed; every name is one here."""
+    return ""
+
+
+def absence(path: str) -> str:
+    """Why a folder that is missing may be missing, with a blank before; POSIX knows no drives of one user alone."""
+    return ""
+
+
 def full_path(root: str, relative: str) -> str:
     """Path of a "/"-separated relative path below `root`."""
     return f"{root}/{relative}" if relative and root != "/" else root + relative
@@ -760,6 +770,12 @@ def process_started(pid: int) -> Optional[str]:
 @contextmanager
 def stay_awake() -> Iterator[None]:
     """Serves Windows: there is no call for it that every POSIX system has."""
+    yield
+
+
+@contextmanager
+def steady_console(end: Callable[[str], None]) -> Iterator[None]:
+    """Serves Windows: here a terminal that goes away is a signal (SIGHUP)."""
     yield
 
 

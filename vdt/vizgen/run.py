@@ -520,6 +520,7 @@ def _check_drives(config: Config, item: TreePaths) -> None:
         raise RefusedError(
             f"The source drive {config.analysis_drive} is not there. "
             f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
+            f"{fs.absence(config.analysis_drive)}"
         )
     if not os.path.isdir(item.source):
         kind = item.copy_type.value
@@ -532,6 +533,7 @@ def _check_drives(config: Config, item: TreePaths) -> None:
     if not os.path.isdir(config.isilon_drive):
         raise RefusedError(
             f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in {config.path})."
+            f"{fs.absence(config.isilon_drive)}"
         )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from vdt.errors import ConfigError
+from vdt.fs.typed import windows_fault
 from vdt.options import LONGEST_WAIT_S
 from vdt.printable import printable
 
@@ -131,6 +132,8 @@ class Checker:
                 f"{key} = '{printable(path)}' is not a full path. Write one with its drive, like 'Z:\\data', "
                 "or a share, like '\\\\server\\share' (in single quotes)."
             )
+        elif windows_fault(path):
+            self.faults.append(f"{key}: {windows_fault(printable(path))}")
         return path
 
 
