@@ -17,6 +17,12 @@ def _copy(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _audit(arguments: List[str]) -> int:
+    from vdt.cli.audit import command
+
+    return command(arguments)
+
+
 def _demo(arguments: List[str]) -> int:
     from vdt.cli.demo import command
 
@@ -25,6 +31,7 @@ def _demo(arguments: List[str]) -> int:
 
 _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "copy": (_copy, "copy a tree, read every file back and prove it"),
+    "audit": (_audit, "read a copy that exists, say what is wrong with it, repair it"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
 
