@@ -66,6 +66,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("auditplan", "expected"): "and what a manifest wants",
     ("auditplan", "plan"): "the source's side is planned as a copy would be",
     ("auditplan", "selection"): "the name of a partial",
+    ("auditplan", "tally"): "a link that leads out of the tree",
     ("auditreport", "findings"): "a result as text",
     ("auditreport", "printable"): "names stand in it",
     ("chosen", "plan"): "a repair is a plan with most of it left out",

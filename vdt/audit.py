@@ -226,7 +226,8 @@ class Audit:
             stopped="" if reached_end else self._stop.reason or "interrupted",
             fatal=self._outage.lost,
             strict=job.strict,
-            whole=not self._left_out and not self._special,
+            whole=not self._left_out,
+            doubts=tuple(self._special),
             threads_used=self._engine.threads_used,
             seconds=time.monotonic() - self._began_s,
         )

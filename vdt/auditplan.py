@@ -16,6 +16,7 @@ from vdt.findings import Check, Finding
 from vdt.model import Entry, FileClass, Judged, Kind, Verb, join
 from vdt.plan import FolderPlan
 from vdt.selection import PARTIAL
+from vdt.tally import leads_out
 
 _HERE = "only at the destination"
 
@@ -29,7 +30,7 @@ class Findings:
     links: int = 0  # right ones, of those that are compared by their text
     unjudged: int = 0  # names that what it is held against does not speak of: links
     left_out: int = 0  # files of the source that options keep out
-    special: List[str] = field(default_factory=list)  # sockets, fifos, devices and the like, of the source
+    special: List[str] = field(default_factory=list)  # of the source: sockets and the like, links that lead out
 
 
 def from_source(plan: FolderPlan) -> Findings:
@@ -42,6 +43,9 @@ def from_source(plan: FolderPlan) -> Findings:
         if dest is None:
             gone.append(entry)
         elif action.verb is Verb.LINK:
+            path = join(folder, entry.name)
+            if leads_out(path, entry.target):
+                found.special.append(f"{path}: a link to {entry.target}, outside of the tree; its data were not copied")
             _link(found, folder, entry, dest, same=action.file_class is FileClass.SAME)
         elif dest.offline:
             found.settled.append(_offline(folder, dest))

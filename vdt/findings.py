@@ -100,6 +100,7 @@ class AuditResult:
     fatal: str = ""
     strict: bool = False
     whole: bool = True  # no option left files out
+    doubts: Tuple[str, ...] = ()  # what the source holds and no copy of files can: special files, links that lead out
     threads_used: float = 0.0
     seconds: float = 0.0
     manifest: str = ""
@@ -169,6 +170,8 @@ def objection_to_deleting(result: AuditResult) -> str:
         return "this audit did not read the source, so it cannot say that the destination holds all of it"
     if not result.whole:
         return "the options left files of the source out of the audit"
+    if result.doubts:
+        return f"not everything in the source is data that was compared ({result.doubts[0]})"
     if result.record_only:
         return f"{result.record_only} file(s) were not read, as they were proven since the date that was given"
     if not result.read_past_cache:
