@@ -16,6 +16,8 @@ medians and ratios. Linux only.
     threads  small, large and latency (2 ms) by default and with 1, 2, 4 and 8 threads as the most (needs fuse3)
     cold     8 GB of mixed sizes proven from the disk; DIR on a real disk, and only when asked for
     calls    system calls of one small file (needs strace)
+    floor    what small cannot go below in Python: the bare verified loop, and the start of the process
+    disk     what cold cannot go below on this disk: three passes over 2 GiB at once; DIR and asking as for cold
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import Callable, Dict, List
 
 from rows.calls import calls
 from rows.cold import cold
+from rows.floors import disk, interpreter
 from rows.latency import latency
 from rows.local import large, memory, nothing, small
 from rows.race import Report
@@ -68,8 +71,10 @@ _ROWS: Dict[str, _Row] = {
     ),
     "cold": lambda report, base, options: cold(report, base, int(options.cold_gb * 1e9)),
     "calls": lambda report, base, options: calls(report, base),
+    "floor": lambda report, base, options: interpreter(report, base, options.files),
+    "disk": lambda report, base, options: disk(report, base, 2 << 30),
 }
-_UNASKED = [name for name in _ROWS if name != "cold"]  # that one wants another DIR
+_UNASKED = [name for name in _ROWS if name not in ("cold", "disk")]  # these want another DIR
 
 
 def _heading() -> List[str]:
@@ -96,7 +101,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR")
     parser.add_argument("--rounds", type=int, default=5, help="turns of which medians are taken (memory, calls: one)")
-    parser.add_argument("--row", action="append", choices=list(_ROWS), help="may be repeated; default: all but cold")
+    parser.add_argument("--row", action="append", choices=list(_ROWS), help="may be repeated; default: all but two")
     parser.add_argument("--markdown", metavar="FILE", help="also write what was measured as a table")
     parser.add_argument("--files", type=int, default=20_000, help="of small; nothing takes twice as many")
     parser.add_argument("--large-gib", type=float, default=1.0, help="size of each of the three files of large")

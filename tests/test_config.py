@@ -210,9 +210,13 @@ def test_only_the_option_string_of_this_system_counts() -> None:
 
 def test_the_real_robocopy_must_only_list() -> None:
     assert good(windows=True, tool={"options": {"robocopy_list": "-l -e"}}).robocopy_list == "-l -e"
-    assert good(tool={"options": {"robocopy_list": "/E"}}).robocopy_list == DEFAULT_ROBOCOPY_LIST
+    assert good(tool={"options": {"robocopy_list": "/E"}}).robocopy_list == "/E"  # nobody to give it to, hardly ever
+    assert good(tool={"options": {"robocopy_list": " "}}).robocopy_list == DEFAULT_ROBOCOPY_LIST
     found = faults({**GOOD, "tool": {"options": {"robocopy_list": "/E /MIR"}}}, windows=True)
     assert len(found) == 2 and "/L" in found[0] and "/MIR" in found[1]
+    for text in ('/E "/L /V"', "/L /MOVE", "/L /MOV", "/L /PURGE", "/L /JOB:x", "/XF -L"):
+        (fault,) = faults({**GOOD, "tool": {"options": {"robocopy_list": text}}}, windows=True)
+        assert fault.startswith("[tool.options] robocopy_list h") and "Write '/L " in fault
 
 
 # ---- faults ------------------------------------------------------------------------------------------------------

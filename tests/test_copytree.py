@@ -289,10 +289,10 @@ def test_a_parent_that_refuses_the_state_has_it_inside(
 ) -> None:
     real = fs.make_folder
 
-    def refuses(path: str, *, parents: bool = True) -> None:
+    def refuses(path: str, *, parents: bool = True, beneath: str = "") -> None:
         if path.endswith(".target.vdt"):
             raise OSError(code, os.strerror(code))
-        real(path, parents=parents)
+        real(path, parents=parents, beneath=beneath)
 
     monkeypatch.setattr(fs, "make_folder", refuses)
     result = place.copy()
@@ -612,3 +612,16 @@ def test_a_source_that_goes_away_is_waited_for(place: Place, quick: None) -> Non
     share._share, share._elsewhere = place.source, place.root / "elsewhere"
     result, said = copy(place, share)
     assert result.proven and same(place) and len(said) == 2 and str(place.source) in said[0]
+
+
+def test_under_checksum_the_mode_of_a_file_that_is_right_but_for_mode_and_time_is_set_too(tmp_path: Path) -> None:
+    for folder, mode, seconds in (("source", 0o600, 2), ("target", 0o644, 1)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "f").write_bytes(b"same")
+        (tmp_path / folder / "f").chmod(mode)
+        os.utime(tmp_path / folder / "f", (seconds, seconds))
+    policy = Policy(checksum=True, fix_modes=True)
+    result = copy_tree(CopyRequest(str(tmp_path / "source"), str(tmp_path / "target"), policy=policy))
+    assert result.exit_code == 0 and result.files.copied == 0
+    found = (tmp_path / "target" / "f").stat()
+    assert (found.st_mode & 0o777, found.st_mtime) == (0o600, 2)

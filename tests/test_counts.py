@@ -7,7 +7,9 @@ from vdt.model import Count
 from vdt.vizgen.counts import (
     PYTHON,
     ROBOCOPY,
+    CountCheck,
     check_counts,
+    check_witness,
     parse_ignore_patterns,
     table_lines,
     table_rows,
@@ -119,6 +121,36 @@ def test_a_cross_check_that_differs_while_all_is_proven_is_a_warning_with_both_c
     assert check.passed
     assert [line.split(":")[0] for line in check.lines] == ["WARNING", "WARNING"]
     assert "Before: '900719884237', After: '1'" in check.lines[0]
+
+
+def test_robocopys_root_folder_is_no_difference():
+    for proven in (True, False):
+        check = check_witness(RAW, "After Transfer", FULL, Count(8042, 12, 900719884237), content_proven=proven)
+        assert (check.passed, check.lines) == (True, ())
+    (line,) = check_witness(RAW, "After Transfer", FULL, FULL).lines  # and one folder too few is one
+    assert "'folders' (Robocopy: '10', Python: '11')" in line
+
+
+def test_a_witness_that_disagrees_names_both_counts():
+    theirs = Count(8041, 12, 900719884237 - 2**30)
+    for proven, word in ((True, "WARNING: "), (False, "ERROR: ")):
+        check = check_witness(RAW, "Before Transfer", FULL, theirs, content_proven=proven)
+        assert check.passed == proven
+        (line,) = check.lines
+        assert line.startswith(f"{word}'raw_data': Robocopy and Python do not count the same Before Transfer: ")
+        assert "'files' (Robocopy: '8041', Python: '8042')" in line
+        assert "'gigabytes' (Robocopy: '837.861', Python: '838.861')" in line and "'folders'" not in line
+        assert ("--ignore_robocopy_counts" in line) != proven
+
+
+def test_a_witness_is_not_asked_for_what_is_ignored():
+    theirs = Count(1, 12, 900719884237)
+    assert check_witness(RAW, "Before Transfer", FULL, theirs, frozenset({"files"})) == CountCheck(True, ())
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(None, FULL), (FULL, None), (None, None)])
+def test_without_two_counts_nothing_is_held_against_each_other(ours, theirs):
+    assert check_witness(RAW, "Before Transfer", ours, theirs) == CountCheck(True, ())
 
 
 def test_patterns_in_any_case_with_blanks():

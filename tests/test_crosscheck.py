@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
+from fake_robocopy import FakeRobocopy
 
 from vdt import fs
 from vdt.errors import RefusedError, VdtError
@@ -28,54 +28,6 @@ LOGS = Path(__file__).parent / "robocopy" / "logs"
 WHEN = datetime(2026, 4, 12, 18, 15, 2)
 LIST = ["/L", "/E", "/BYTES", "/V", "/NP", "/FP"]
 
-FAKE = """
-import json, os, sys, time
-here = os.path.dirname(os.path.abspath(__file__))
-plan = json.load(open(os.path.join(here, "plan.json")))
-with open(os.path.join(here, "calls.jsonl"), "a") as calls:
-    call = {"argv": sys.argv[1:], "cwd": os.getcwd(), "cwd_holds": os.listdir("."), "stdin": sys.stdin.read()}
-    calls.write(json.dumps(call) + "\\n")
-log = [word.split(":", 1)[1] for word in sys.argv if word.startswith("/LOG+:")][0]
-text = bytes.fromhex(plan["log"])
-if text:
-    with open(log, "ab") as file:
-        file.write(text)
-sys.stdout.write("\\n Log File : " + log + "\\n\\n" + plan["said"])
-sys.stdout.flush()
-if plan["make_null"]:
-    os.mkdir("NULL")
-    open(os.path.join("NULL", "copied.dat"), "w").close()
-time.sleep(plan["sleep_s"])
-sys.exit(plan["code"])
-"""
-
-
-class Fake:
-    """A program named robocopy in a folder of its own, which does what `plan` says and notes how it was called."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        script = folder / "fake.py"
-        script.write_text(FAKE, encoding="utf-8")
-        if fs.WINDOWS:
-            program = folder / "robocopy.bat"
-            program.write_text(f'@"{sys.executable}" "{script}" %*\n@exit /b %ERRORLEVEL%\n', encoding="utf-8")
-        else:
-            program = folder / "robocopy"
-            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n', encoding="utf-8")
-            program.chmod(0o755)
-        self.plan(log=listing())
-
-    def plan(
-        self, *, log: bytes = b"", code: int = 1, said: str = "", sleep_s: float = 0, make_null: bool = False
-    ) -> None:
-        plan = {"log": log.hex(), "code": code, "said": said, "sleep_s": sleep_s, "make_null": make_null}
-        (self.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-
-    def calls(self) -> List[Dict[str, Any]]:
-        path = self.folder / "calls.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
 
 def find_on_path() -> Optional[str]:
     """The fake even where Windows has the real one."""
@@ -88,7 +40,8 @@ class Bench:
     def __init__(self, tmp_path: Path) -> None:
         for name in ("bin", "my tree", "logs"):
             (tmp_path / name).mkdir()
-        self.fake = Fake(tmp_path / "bin")
+        self.fake = FakeRobocopy(tmp_path / "bin", windows=fs.WINDOWS)
+        self.fake.plan(log=listing())
         self.tree = str(tmp_path / "my tree")
         self.log = tmp_path / "logs" / "run_1.raw_data.robocopy.list_before_transfer.log"
         self.said: List[str] = []
@@ -128,7 +81,7 @@ def nothing_is_left(tmp_path: Path) -> Any:
     yield
     assert [path for path in tmp_path.rglob("*") if path.name == "NULL"] == []
     plan = tmp_path / "bin" / "plan.json"
-    if fs.WINDOWS and plan.exists() and json.loads(plan.read_text())["sleep_s"]:
+    if fs.WINDOWS and plan.exists() and json.loads(plan.read_text())["sleep_s"][""]:
         return  # the interpreter below a .bat outlives it; robocopy.exe is no .bat
     assert not (tmp_path / "temp").exists() or os.listdir(tmp_path / "temp") == []
 
@@ -194,7 +147,10 @@ def test_options(bench: Bench, options: str, threads: int, expected: List[str]) 
         ("/L /MIR", "/MIR, which deletes"),
         ("/L -purge", "/PURGE, which deletes"),
         ("/L /mov", "/MOV, which deletes"),
-        ("/L /MON:1", "never ends"),
+        ("/L /MON:1", "for hours or for ever"),
+        ("/L /RH:0100-0200", "for hours or for ever"),
+        ("/L /LOG:C:/x", "names a log"),
+        ("/L /NJS", "leaves out the totals"),
         ("/L /JOB:other", "cannot be seen"),
         ('/L "/E', "not closed"),
     ],
@@ -256,7 +212,7 @@ def test_only_this_calls_part_of_the_log_counts(bench: Bench) -> None:
     bench.log.write_bytes(listing(9, 9, 9))
     assert bench.count() == Count(3, 2, 118004)
     assert bench.log.read_bytes() == listing(9, 9, 9) + listing()
-    bench.fake.plan()
+    bench.fake.plan(log=b"")
     bench.fails("wrote nothing to its log")
 
 
@@ -284,6 +240,44 @@ def test_wide_numbers_and_a_long_body(bench: Bench) -> None:
     assert bench.count() == Count(1234567, 54321, 9876543210987)
 
 
+@pytest.mark.parametrize("language", ["English", "Russian"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp866"])
+def test_a_tree_that_is_really_listed(bench: Bench, language: str, encoding: str) -> None:
+    for name in ("a b", "ä", "empty"):
+        (Path(bench.tree) / name / "deeper").mkdir(parents=True)
+    for name in ("a b/x.dat", "ä/deeper/ß.dat", "z"):
+        (Path(bench.tree) / name).write_bytes(b"12345")
+    bench.fake.plan(language=language, encoding=encoding)
+    assert bench.count("on") == Count(3, 7, 15)
+    bench.fake.plan(language=language, encoding=encoding, cut=True)
+    bench.log.unlink()
+    bench.fails("the log has no summary")
+
+
+@pytest.mark.parametrize("name", ["with two  blanks", "ends in a bracket)", "a;b,c=d", "100%", "' \" '", "x" * 200])
+def test_paths_arrive_as_they_are(bench: Bench, tmp_path: Path, name: str) -> None:
+    if fs.WINDOWS and set(name) & set('%;,="'):
+        pytest.skip("no name on Windows, or none that a .bat can be given")
+    tree = tmp_path / name / "sub"
+    tree.mkdir(parents=True)
+    (tree / "f").write_bytes(b"1")
+    log = tmp_path / name / "the log.log"
+    bench.fake.plan()
+    assert bench.check("on").count(str(tree) + os.sep, str(log)) == Count(1, 1, 1)
+    (call,) = bench.fake.calls()
+    assert call["argv"] == [str(tree), "NULL", *LIST, "/MT:8", f"/LOG+:{log}"]
+
+
+def test_much_is_printed_and_nothing_blocks(bench: Bench) -> None:
+    bench.fake.plan(log=listing(), chatter=30_000_000)
+    assert bench.count("on") == Count(3, 2, 118004)
+
+
+def test_what_it_says_on_standard_error_is_told(bench: Bench) -> None:
+    bench.fake.plan(log=b"", code=16, complained="Access is denied.\n")
+    bench.fails("and it said: Access is denied..")
+
+
 def test_an_empty_tree(bench: Bench) -> None:
     bench.fake.plan(log=listing(0, 1, 0), code=0)
     assert bench.count() == Count(0, 1, 0)
@@ -307,14 +301,14 @@ def test_codes_of_failure(bench: Bench, code: int, words: str) -> None:
 
 
 def test_what_it_said_is_told(bench: Bench) -> None:
-    bench.fake.plan(code=16, said='ERROR : Invalid Parameter #3 : "/Q\x1b"\n\n')
+    bench.fake.plan(log=b"", code=16, said='ERROR : Invalid Parameter #3 : "/Q\x1b"\n\n')
     bench.fails('and it said: ERROR : Invalid Parameter #3 : "/Q\\x1b".')
-    bench.fake.plan(code=16)
+    bench.fake.plan(log=b"", code=16)
     bench.fails("cannot be reached. Its log")  # where the log lies is no news
 
 
 def test_nothing_written(bench: Bench) -> None:
-    bench.fake.plan()
+    bench.fake.plan(log=b"")
     bench.fails("wrote nothing to its log")
     bench.fake.plan(log=b"\r\n\r\n")
     bench.fails("wrote nothing to its log")
@@ -361,9 +355,14 @@ def test_a_program_that_cannot_be_started(bench: Bench, tmp_path: Path) -> None:
     bench.fails("could not be started", find=lambda: str(broken))
 
 
+@pytest.mark.skipif(fs.WINDOWS, reason="needs the limit of POSIX for one argument")
+def test_an_argument_that_is_too_long(bench: Bench) -> None:
+    bench.fails("could not be started (", options="/L " + "x" * 200_000)
+
+
 def test_a_log_that_cannot_be_read(bench: Bench) -> None:
     bench.log.mkdir()
-    bench.fake.plan()
+    bench.fake.plan(log=b"")
     check = bench.check()
     assert check.count(bench.tree, str(bench.log)) is None
     (note,) = check.notes

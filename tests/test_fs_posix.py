@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -82,6 +82,68 @@ def test_a_folder_that_is_swapped_for_a_link_is_not_followed(tmp_path: Path) -> 
         folder.replace("new", "final")
     assert os.listdir(tmp_path / "moved") == ["final"]
     assert os.listdir(tmp_path / "trap") == []
+
+
+def test_beneath_a_root_no_part_of_a_path_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    root = tmp_path / "root"
+    (root / "real" / "deep").mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path / "out")
+    (root / "real" / "last").symlink_to(tmp_path / "out")
+    (tmp_path / "named").symlink_to(root)
+    source = fs.opened(str(root / "real"))._replace(mode=0o700, mtime_ns=1_500_000_000_000_000_000)
+    before = look_at(tmp_path / "out")
+    for top in (root, tmp_path / "named"):  # the root itself may be named by a link
+        for good in (top, top / "real", top / "real" / "deep"):
+            with fs.Folder(str(good), beneath=str(top)) as folder:
+                assert folder.path == str(good)
+        for bad in (top / "link", top / "link" / "deep", top / "real" / "last"):
+            for act in (
+                lambda bad=bad, top=top: fs.Folder(str(bad), beneath=str(top)),
+                lambda bad=bad, top=top: fs.make_folder(str(bad / "new"), beneath=str(top)),
+                lambda bad=bad, top=top: fs.set_folder(
+                    str(bad / "deep"), source, times=True, mode=True, beneath=str(top)
+                ),
+            ):
+                with pytest.raises(OSError) as caught:
+                    act()
+                assert caught.value.errno in (errno.ENOTDIR, errno.ELOOP)
+    with pytest.raises(OSError):
+        fs.set_folder(str(root / "link"), source, times=False, mode=True, beneath=str(root))
+    fs.set_folder(str(root / "link"), source, times=True, mode=False, beneath=str(root))  # the link's own time
+    assert look_at(tmp_path / "out") == before
+
+
+def test_beneath_a_root_folders_are_made_with_their_parents_where_these_are_wanted(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        fs.make_folder(f"{root}/a/b/c", parents=False, beneath=root)
+    assert os.listdir(root) == []
+    for _ in range(2):  # one that exists is fine
+        fs.make_folder(f"{root}/a/b/c", beneath=root)
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        fs.make_folder(f"{root}/file", beneath=root)
+    with pytest.raises(FileNotFoundError):
+        fs.make_folder(f"{root}/gone/x", beneath=f"{root}/gone")
+
+
+def test_the_mode_of_a_folder_or_file_is_never_that_of_what_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"")
+    (tmp_path / "out").chmod(0o640)
+    (tmp_path / "link").symlink_to("out")
+    with fs.Folder(str(tmp_path)) as folder:
+        with pytest.raises(OSError):
+            folder.set_mode("link", 0o777)
+        assert (tmp_path / "out").stat().st_mode & 0o777 == 0o640
+        folder.set_mode("out", 0o600)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
+
+
+def look_at(folder: Path) -> Dict[str, Tuple[int, int]]:
+    paths = [folder, *folder.rglob("*")]
+    return {str(path): (path.stat().st_mode, path.stat().st_mtime_ns) for path in paths}
 
 
 def test_a_source_that_became_a_link_is_only_opened_where_links_are_followed(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "auditor", "auditstate", "against"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
-        *("selection", "copyjob", "steps"),
+        *("selection", "copyjob", "steps", "decision"),
         *("diagnosis", "findings", "expected", "auditplan", "auditreport", "chosen"),
     ),
     2: ("fs",),
@@ -42,6 +42,7 @@ ROW_OF = {room: row for row, rooms in ROWS.items() for room in rooms}
 EXCEPTIONS: Dict[Tuple[str, str], str] = {
     # within the pure row
     ("plan", "compare"): "planning starts from the class",
+    ("plan", "decision"): "goes on with what becomes of it",
     ("plan", "records"): "and from the digests on record",
     ("plan", "selection"): "of the names that are copied at all",
     ("closing", "snapshot"): "the last look is at two snapshots",

@@ -129,6 +129,27 @@ def failure():
     return report_of([raw, analysis, output], exit_code=16, notes=("robocopy.exe was stopped after 60 s.",))
 
 
+def disputed():
+    """A cross-check that differs in a proven tree, one that differs in a trusted tree, and one that broke off."""
+    raw, analysis, output = (good_tree(kind) for kind in CopyType)
+    raw = replace(raw, robocopy_after=Count(8041, 12, 900719874237))
+    analysis = replace(
+        analysis,
+        robocopy_after=Count(123787, 1568, 908034287000),
+        ignored_robocopy=frozenset({"files"}),
+        result=replace(analysis.result, files_by_evidence={Evidence.PRESENT: 123787}, manifest=""),
+        manifest="",
+    )
+    log = f"L:\\logs\\{RUN}.output.robocopy.list_after_transfer.log"
+    output = replace(
+        output,
+        robocopy_after=None,
+        robocopy_error=f"The cross-check of {output.destination} failed: robocopy could not list everything (exit code "
+        f"8). Its log is {log}. Repair that and run again, or use --robocopy_check auto or off to do without it.",
+    )
+    return report_of([raw, analysis, output], exit_code=9)
+
+
 def assert_golden(name, text):
     path = GOLDEN / name
     if os.environ.get("VDT_WRITE_GOLDEN"):
@@ -140,6 +161,12 @@ def test_success_whole():
     text = compose(success())
     assert text.subject == f"Vizgen data transfer completed for run: {RUN}"
     assert_golden("mail_success.txt", text.plain)
+
+
+def test_cross_check_whole():
+    text = compose(disputed())
+    assert text.subject == f"Vizgen data transfer failed for run: {RUN}"
+    assert_golden("mail_cross_check.txt", text.plain)
 
 
 def test_failure_whole():

@@ -5,21 +5,32 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Iterator, List, Optional
 
 import pytest
+from fake_robocopy import FakeRobocopy
 
 from vdt import fs, outage
 from vdt.lock import TreeLock
 from vdt.model import Entry
-from vdt.progress import Silent
+from vdt.progress import Progress, Silent
 from vdt.stop import StopFlag
+from vdt.vizgen import run as vizgen_run
+from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.run import Ended, Request, Surroundings, run
 
 
-def transfer(place: Path, *, dry_run: bool = False, extra: str = "", said: Optional[List[str]] = None) -> Ended:
+def transfer(
+    place: Path,
+    *,
+    dry_run: bool = False,
+    extra: str = "",
+    said: Optional[List[str]] = None,
+    progress: Progress = Silent(),  # noqa: B008  (it holds nothing)
+) -> Ended:
     source = place / "analysis/merfish_output/RUN"
     source.mkdir(parents=True)
     (source / "f").write_bytes(b"data")
@@ -32,7 +43,7 @@ def transfer(place: Path, *, dry_run: bool = False, extra: str = "", said: Optio
     config = place / "config.toml"
     config.write_text("".join(f"{name} = '{path}'\n" for name, path in keys.items()) + extra, encoding="utf-8")
     request = Request("RUN", str(config), "test", (CopyType.OUTPUT,), mail=False, dry_run=dry_run)
-    return run(request, Surroundings(StopFlag(), Silent(), ([] if said is None else said).append, io.StringIO()))
+    return run(request, Surroundings(StopFlag(), progress, ([] if said is None else said).append, io.StringIO()))
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -135,3 +146,39 @@ def test_a_drive_that_stays_away_is_16_and_nothing_is_written_in_its_place(
     request = Request("RUN", str(tmp_path / "config.toml"), "test", (CopyType.OUTPUT,), mail=False)
     again = run(request, Surroundings(StopFlag(), Silent(), lambda line: None, io.StringIO()))
     assert again.exit_code == 0 and (isilon / "RUN/output/f").read_bytes() == b"data"
+
+
+class AwayBeforeTheLastCount(Silent):
+    """The destination is renamed away when robocopy is about to count it, and maybe comes back."""
+
+    def __init__(self, isilon: Path, *, back: bool) -> None:
+        self.isilon, self.elsewhere, self.back, self.gone = isilon, isilon.with_name("elsewhere"), back, False
+
+    def phase(self, text: str) -> None:
+        if text == "robocopy counts" and not self.gone:
+            self.gone = True
+            self.isilon.rename(self.elsewhere)
+            if self.back:
+                threading.Timer(0.2, lambda: self.elsewhere.rename(self.isilon)).start()
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_robocopy_waits_for_a_share_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bool) -> None:
+    monkeypatch.setattr(fs, "state_home", lambda: str(tmp_path / "state"))
+    monkeypatch.setattr(outage, "LOOK_EVERY_S", 0.02)
+    (tmp_path / "bin").mkdir()
+    fake = FakeRobocopy(tmp_path / "bin", windows=fs.WINDOWS)
+    monkeypatch.setattr(vizgen_run, "CrossCheck", partial(CrossCheck, find=lambda: str(fake.program)))
+    leaving = AwayBeforeTheLastCount(tmp_path / "isilon", back=back)
+    said: List[str] = []
+    wait = "" if back else "[vdt]\nshare_wait_s = 0.1\n"
+    ended = transfer(tmp_path, extra=wait, said=said, progress=leaving)
+    assert ended.mail is not None
+    if back:
+        assert (ended.exit_code, len(fake.calls())) == (0, 2)
+        assert "is back after" in "".join(said)
+        assert "SUCCESS: 'output': the Robocopy based counts agree" in ended.mail.plain
+    else:
+        assert (ended.exit_code, len(fake.calls())) == (16, 1)
+        assert f"\nERROR: {tmp_path}" in ended.mail.plain and "does not answer since" in ended.mail.plain
+        assert not (tmp_path / "isilon").exists()

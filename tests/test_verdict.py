@@ -8,7 +8,7 @@ import pytest
 from vdt.model import Count, Evidence, Problem, Row, TreeResult
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
-from vdt.vizgen.verdict import decide, process_exit_code, run_passed, tree_passed
+from vdt.vizgen.verdict import decide, process_exit_code, robocopy_check, run_passed, tree_passed
 
 WHEN = datetime(2026, 4, 12, 18, 15, 2, tzinfo=timezone.utc)
 COUNT = Count(3, 1, 30)
@@ -143,6 +143,35 @@ def test_a_cross_check_that_differs_without_proof_fails():
     )
     assert process_exit_code(trees) == 9
     assert "Robocopy based counts" in decide(trees).reason
+
+
+PRESENT = {Evidence.PRESENT: 3}
+
+
+def test_a_cross_check_that_was_insisted_on_and_broke_off_fails_though_all_is_proven():
+    trees = three(robocopy_before=Count(3, 2, 30), robocopy_error="The cross-check of D failed: it hung.")
+    assert process_exit_code(trees) == 9
+    assert process_exit_code(trees, robocopy_exit_code=True) == 1
+    assert decide(trees).reason == "The cross-check of D failed: it hung."
+
+
+def test_what_only_the_destination_holds_is_no_difference_of_the_cross_check():
+    extras = {"extras": Count(1, 1, 7), "after": Count(4, 2, 37)}
+    listed = {"robocopy_before": Count(3, 2, 30), "robocopy_after": Count(4, 3, 37)}
+    changes = {**extras, **listed, "tree_result": result(files_by_evidence=PRESENT)}
+    assert process_exit_code(three(**changes)) == 0
+    assert process_exit_code(three(**{**changes, "extras": Count()})) == 9
+
+
+def test_two_counts_that_agree_with_each_other_and_not_with_ours():
+    listed = {"robocopy_before": Count(4, 2, 30), "robocopy_after": Count(4, 2, 30)}
+    check = robocopy_check(tree(**listed))
+    assert check is not None and check.passed
+    assert [line.split(":")[0] for line in check.lines] == ["SUCCESS", "WARNING", "WARNING"]
+    trusted = {**listed, "tree_result": result(files_by_evidence=PRESENT)}
+    assert process_exit_code(three(**trusted)) == 9
+    assert process_exit_code(three(**trusted, selective=True)) == 0  # we left names out, robocopy did not
+    assert process_exit_code(three(**trusted, ignored_robocopy=frozenset({"files"}))) == 0
 
 
 CODES = {

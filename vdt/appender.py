@@ -16,13 +16,18 @@ _MODE = 0o666  # less the umask, as `open` gives it
 class Appender:
     """Appends to one file. Every method raises OSError and may then be called again."""
 
-    def __init__(self, path: str, *, flags: int = os.O_CREAT) -> None:
+    def __init__(self, path: str, *, flags: int = os.O_CREAT, line_end: bytes = b"\n") -> None:
         """Open it; `flags` say whether it is made (O_CREAT), emptied (O_TRUNC) or must be new (O_EXCL)."""
-        self._path = path
+        self._path, self._line_end = path, line_end
         self._fd = os.open(path, _FLAGS | flags, _MODE)
         self._size = os.fstat(self._fd).st_size
         self._kept = b""
         self._done = 0  # of these, so many bytes were written
+
+    @property
+    def empty(self) -> bool:
+        """True while the file holds nothing."""
+        return self._size == 0
 
     def write(self, data: bytes = b"") -> None:
         """Take whole lines and write out all that is kept. They are taken even where that fails."""
@@ -58,8 +63,9 @@ class Appender:
         fd = os.open(self._path, _FLAGS)
         size = os.fstat(fd).st_size
         if size != self._size:
-            line = self._kept.rfind(b"\n", 0, self._done) + 1
-            self._kept, self._done, self._size = b"\n" + self._kept[line:], 0, size
+            at = self._kept.rfind(self._line_end, 0, self._done)
+            line = at + len(self._line_end) if at >= 0 else 0
+            self._kept, self._done, self._size = self._line_end + self._kept[line:], 0, size
         return fd
 
     def _let_go(self) -> None:

@@ -600,6 +600,8 @@ def _judging(policy: Policy) -> Policy:
         hide_extras=False,
         include_same=True,
         include_tweaked=True,
+        include_modified=False,
+        all_extras=False,
         checksum=False,
     )
 

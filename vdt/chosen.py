@@ -6,6 +6,7 @@ Rule 2: nothing else of the tree is touched: no extras, no left-overs, no modes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Mapping, Optional, Set, Tuple
 
 from vdt.model import Entry, Verb, join
@@ -19,6 +20,7 @@ class Chosen:
 
     def __init__(self, planner: Planner, chosen: States) -> None:
         self._planner, self._chosen = planner, chosen
+        self.policy = replace(planner.policy, all_extras=False)
         self._folders: Set[str] = set()
         for path in chosen:
             above = path

@@ -108,11 +108,11 @@ class Copier:
         """Both folders of a part, or the failed outcomes of all its actions."""
         step = Step("Scanning Source Directory", fs.full_path(self._job.source, part.folder))
         try:
-            at_root = not part.folder  # a root may be named by a link; below it a link was put in the folder's place
-            source = fs.Folder(step.path, follow=at_root or self._follow)
+            # a root may be named by a link; below it a link was put in a folder's place
+            source = fs.Folder(step.path, beneath="" if self._follow else self._job.source)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                dest = fs.Folder(step.path, follow=at_root)
+                dest = fs.Folder(step.path, beneath=self._job.destination)
                 try:
                     self._job.guard()  # now that it is open: the mount could be taken from under the name before
                 except OSError:
@@ -137,7 +137,8 @@ class Copier:
             proven = self._verifier.prove(action, source, dest)
             if proven is not None:
                 return proven
-            action = action._replace(verb=Verb.COPY, file_class=FileClass.CHANGED)
+            found = FileClass.MODIFIED if self._job.policy.include_modified else FileClass.CHANGED
+            action = action._replace(verb=Verb.COPY, file_class=found)
         small = action.source.size_bytes <= fs.WHOLE_BYTES and not self._job.also
         staged = (
             self._stage_whole(index, action, source, dest)

@@ -27,10 +27,10 @@ from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
 from vdt.retry import RetryPlan
-from vdt.robocopy.log import LogFormat
+from vdt.robocopy.log import LogFormat, Told
 from vdt.stop import StopFlag
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
-from vdt.treelog import LogSink, NoLog, TreeLog
+from vdt.treelog import Both, LogSink, NoLog, TreeLog
 from vdt.watch import Watch
 
 STATE_INSIDE = ".vdt"
@@ -52,6 +52,10 @@ class CopyRequest:
     share_wait_s: float = SHARE_WAIT_S  # how long a source or destination that is away is waited for
     log: str = ""
     append_log: bool = False
+    log_utf16: bool = False  # else UTF-8
+    log_format: Optional[LogFormat] = None  # else as `threads` says
+    told: Optional[Told] = None  # what the log's header tells of the command; else it is made from the policy
+    lists_to_log: bool = False  # a dry run writes the log too, as robocopy /L does
     manifest: str = ""
     dry_run: bool = False
 
@@ -65,12 +69,14 @@ def copy_tree(
     say: Callable[[str], None] = lambda line: None,
     each_file: FileSink = no_sink,
     listing: LogSink = NoLog(),
+    console: LogSink = NoLog(),
     watch: Optional[Watch] = None,
 ) -> TreeResult:
     """Copy `request.source` into `request.destination` and prove it.
 
     Args:
-        listing: takes the log of a dry run, which writes no log file.
+        listing: takes the log of a dry run that writes no log file.
+        console: takes the log of every run, beside the file.
         watch: told what is going on, for a caller that does not wait for a system that hangs (supervise.py).
 
     Raises:
@@ -103,7 +109,8 @@ def copy_tree(
         retry=request.retry,
         meter=meter or NoLimit(),
         dry_run=request.dry_run,
-        log_format=LogFormat(mt=request.threads > 1),
+        log_format=request.log_format or LogFormat(mt=request.threads > 1),
+        told=request.told,
         state_name=STATE_INSIDE if _left_inside(source, destination) else "",
     )
     started = datetime.now().astimezone()
@@ -117,7 +124,10 @@ def copy_tree(
             watched = outage = Outage(
                 source, destination, request.share_wait_s, stop=stop, say=say, phase=reports.progress.phase
             )
-        reports.log = _log(request, listing, stack, outage)
+        file = _log(request, listing, stack, outage)
+        reports.log = (
+            file if isinstance(console, NoLog) else console if isinstance(file, NoLog) else Both(file, console)
+        )
         if watched is not None:
             stack.enter_context(fs.stay_awake())
             reports.watch.phase("Preparing", destination)
@@ -229,11 +239,11 @@ def _left_inside(source: str, destination: str) -> bool:
 
 
 def _log(request: CopyRequest, listing: LogSink, stack: ExitStack, outage: Presence) -> LogSink:
-    if request.dry_run:
+    if request.dry_run and not request.lists_to_log:
         return listing
     if not request.log:
         return NoLog()
-    log = TreeLog(request.log, append=request.append_log, patiently=outage.again)
+    log = TreeLog(request.log, append=request.append_log, utf16=request.log_utf16, patiently=outage.again)
     stack.callback(outage.forgive, log.close)
     return log
 

@@ -45,6 +45,7 @@ class FileClass(enum.Enum):
     OLDER = "Older"
     CHANGED = "Changed"
     TWEAKED = "Tweaked"
+    MODIFIED = "Modified"  # looked for under /IM only: size, time and attributes are equal, the bytes are not
     SAME = "Same"
     EXTRA = "*EXTRA File"
     MISMATCH = "*MISMATCH"
@@ -128,7 +129,8 @@ class Policy:
     """Which names are copied and what of them is kept, whatever dialect asked for it.
 
     Names in `include_files`, `exclude_files`, `exclude_folders` are patterns with `*`, `?` and `[...]`. One that
-    holds a "/" is matched against the path relative to the root, any other against the bare name.
+    holds a "/" is matched against the path relative to the root, any other against the bare name. With
+    `windows_names` only `*` and `?` are special, they stop at a "/", `*.*` is all, and case does not count.
     """
 
     recurse: bool = True  # robocopy /S or /E, rsync -r
@@ -142,19 +144,33 @@ class Policy:
     skip_changed: bool = False  # /XC
     skip_lonely: bool = False  # /XL
     hide_extras: bool = False  # /XX
+    all_extras: bool = False  # /X: those that match no file spec too, and all that lies in extra folders
+    excluded_extras: bool = True  # an extra that an exclusion matches is one; robocopy passes over it
     include_same: bool = False  # /IS
     include_tweaked: bool = False  # /IT
+    include_modified: bool = False  # /IM
     max_size_bytes: Optional[int] = None  # /MAX
     min_size_bytes: Optional[int] = None  # /MIN
+    oldest_mtime_ns: Optional[int] = None  # /MAXAGE: files older than this are left out
+    newest_mtime_ns: Optional[int] = None  # /MINAGE: files newer than this are left out
     modify_window_ns: int = 0  # /FFT is 2 s
     dst_tolerance: bool = False  # /DST: exactly one hour apart is equal
     checksum: bool = False  # compare contents instead of size and time
     links: Links = Links.COPY
+    skip_folder_links: bool = False  # /XJD, whatever `links` says
+    skip_file_links: bool = False  # /XJF
+    windows_names: bool = False
     keep_times: bool = True
     keep_modes: bool = True
     fix_modes: bool = False  # rsync -p: a mode that alone differs is set; robocopy leaves it (Tweaked)
     keep_owner: bool = False  # only where the system allows it (root)
     folder_times: bool = True  # rsync -a, robocopy /DCOPY:T
+    folder_modes: bool = True  # rsync -p, robocopy /DCOPY:A
+
+    @property
+    def skips_links(self) -> bool:
+        """True when links are left out by what they lead to."""
+        return self.skip_folder_links or self.skip_file_links
 
 
 class Verb(enum.Enum):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from vdt.compare import classify, conflict_words, older_or_shorter
+from vdt.decision import Fate, decisions
 from vdt.model import Action, Entry, Evidence, Existing, FileClass, Kind, Policy, Problem, Verb, join
 from vdt.records import History, Record, Records
 from vdt.selection import PARTIAL, PARTIAL_BEGINS, Selection
@@ -23,6 +24,7 @@ class Pair(NamedTuple):
     folder: str
     source: Sequence[Entry]  # sorted by name
     dest: Optional[Sequence[Entry]]  # None: the folder is not there yet
+    links_left_out: Mapping[str, bool] = {}  # names of links of the source; True where one leads to a folder
 
 
 class Skipped(NamedTuple):
@@ -51,9 +53,11 @@ class FolderPlan:
     skipped: List[Skipped] = field(default_factory=list)
     retouch: List[Action] = field(default_factory=list)  # only the mode differs and is to be set
     descend: List[Tuple[Entry, bool]] = field(default_factory=list)  # (sub-folder, exists at the destination)
-    excluded_folders: List[Entry] = field(default_factory=list)
+    excluded_folders: List[Entry] = field(default_factory=list)  # by name, or as links to folders
     extra_files: List[Entry] = field(default_factory=list)
     extra_folders: List[Entry] = field(default_factory=list)
+    within_extras: List[Tuple[str, List[Entry]]] = field(default_factory=list)  # each folder below, with its files
+    named_extras: List[Entry] = field(default_factory=list)  # an exclusion matches them: no extras
     mismatches: List[Tuple[Entry, Entry]] = field(default_factory=list)
     conflicts: List[Tuple[Problem, int]] = field(default_factory=list)  # with the source's size in bytes
     refused: List[Tuple[Entry, str]] = field(default_factory=list)  # cannot be held by the destination: failed
@@ -79,14 +83,16 @@ class Planner:
 
     def __init__(self, rules: Rules, records: Records) -> None:
         self._rules = rules
-        self._policy = rules.policy
+        self._policy = self.policy = rules.policy
+        self._decisions = decisions(rules.policy)
         window_ns = max(rules.policy.modify_window_ns, rules.time_step_ns)
         self._rounding = replace(rules.policy, modify_window_ns=window_ns)
         self._records = records
         self._selection = Selection(rules.policy, fold_case=rules.fold_case)
         self._key: Callable[[str], str] = str.lower if rules.fold_case else str
         policy = rules.policy
-        self._same_are_left = rules.existing is Existing.TRUST and not (policy.include_same or policy.checksum)
+        looked_into = policy.include_same or policy.checksum or policy.include_modified
+        self._same_are_left = rules.existing is Existing.TRUST and not looked_into
         self._new_are_copied = not rules.policy.skip_lonely
 
     def plan(self, pair: Pair) -> FolderPlan:
@@ -108,7 +114,7 @@ class Planner:
             name = entry.name
             if everything and entry.kind is Kind.FILE and not entry.offline and not name.startswith(PARTIAL_BEGINS):
                 plan.listed += 1  # the usual file, without the questions that `_selected` asks
-            elif not self._selected(plan, entry):
+            elif not self._selected(plan, entry, pair.links_left_out):
                 left_out.add(key(name))
                 continue
             if fold_case:
@@ -131,21 +137,30 @@ class Planner:
                 skipped.append(_present((entry, FileClass.SAME, Evidence.PRESENT, None, "")))
             else:
                 self._place(plan, entry, dest, records)
-        for entry in sorted(entry for name, entry in present.items() if name not in left_out):
-            if entry.kind is Kind.FOLDER:
-                plan.extra_folders.append(entry)
-            elif self._selection.included(join(plan.folder, entry.name)):
-                plan.extra_files.append(entry)
+        if self._decisions[FileClass.EXTRA].fate is Fate.REPORT:
+            for entry in sorted(entry for name, entry in present.items() if name not in left_out):
+                self._extra(plan, entry)
         return plan
 
-    def _selected(self, plan: FolderPlan, entry: Entry) -> bool:
+    def _extra(self, plan: FolderPlan, entry: Entry) -> None:
+        policy, selection = self._policy, self._selection
+        path = join(plan.folder, entry.name)
+        if entry.kind is Kind.FOLDER:
+            passed = not policy.excluded_extras and selection.folder_excluded(path)
+            (plan.named_extras if passed else plan.extra_folders).append(entry)
+        elif policy.all_extras or selection.included(path):
+            passed = not policy.excluded_extras and selection.named(path)
+            (plan.named_extras if passed else plan.extra_files).append(entry)
+
+    def _selected(self, plan: FolderPlan, entry: Entry, links_left_out: Mapping[str, bool]) -> bool:
         """True when a name is to be compared; what is not is noted in the plan."""
         selection = self._selection
         path = join(plan.folder, entry.name)
-        if entry.kind is Kind.FOLDER:
+        passed = entry.kind is Kind.LINK and entry.name in links_left_out
+        if entry.kind is Kind.FOLDER or (passed and links_left_out[entry.name]):
             if not selection.deep_enough(path):
                 return False
-            if selection.folder_excluded(path):
+            if passed or selection.folder_excluded(path):
                 plan.excluded_folders.append(entry)
                 return False
             return True
@@ -154,6 +169,9 @@ class Planner:
         plan.listed += 1
         if entry.kind is Kind.UNKNOWN:
             plan.refused.append((entry, f"it cannot be looked at: {entry.target}"))
+            return False
+        if passed:
+            plan.skipped.append(Skipped(entry, FileClass.SAME, Evidence.NONE, None, "junction"))
             return False
         reason = selection.never_copied(entry)
         if reason:
@@ -187,7 +205,7 @@ class Planner:
                 # the destination may keep the time coarsely; the record knows that, so times count as equal
                 file_class = classify(entry, dest._replace(mtime_ns=entry.mtime_ns), policy)
                 again = policy.include_tweaked if file_class is FileClass.TWEAKED else policy.include_same
-                if self._record_has_all(record) and not (again or policy.checksum):
+                if self._record_has_all(record) and not (again or policy.checksum or policy.include_modified):
                     self._skip(plan, Skipped(entry, file_class, Evidence.ON_RECORD, record), dest)
                     return
             elif not self._rules.replace_proven and older_or_shorter(
@@ -204,25 +222,16 @@ class Planner:
 
     def _decide(self, plan: FolderPlan, action: Action) -> None:
         policy, entry, dest, file_class = self._policy, action.source, action.dest, action.file_class
-        skip = (
-            (file_class is FileClass.NEWER and policy.skip_newer)
-            or (file_class is FileClass.OLDER and policy.skip_older)
-            or (file_class is FileClass.CHANGED and policy.skip_changed)
-            or (file_class is FileClass.LONELY and policy.skip_lonely)
-        )
-        if skip:
-            plan.skipped.append(Skipped(entry, file_class, Evidence.NONE, None, file_class.name.lower()))
-        elif (
-            file_class not in (FileClass.SAME, FileClass.TWEAKED)
-            or (file_class is FileClass.SAME and policy.include_same)
-            or (file_class is FileClass.TWEAKED and policy.include_tweaked)
-        ):
+        fate, word = self._decisions[file_class]
+        if fate is Fate.LEAVE:
+            plan.skipped.append(Skipped(entry, file_class, Evidence.NONE, None, word))
+        elif fate is Fate.COPY:
             same_size = dest is not None and dest.size_bytes == entry.size_bytes
             by_content = policy.checksum and same_size and action.verb is Verb.COPY
             plan.actions.append(action._replace(verb=Verb.PROVE) if by_content else action)
         elif entry.kind is Kind.LINK:
             plan.skipped.append(Skipped(entry, file_class, Evidence.ON_RECORD))  # its text was just compared
-        elif policy.checksum or self._rules.existing is Existing.PROVE:
+        elif policy.checksum or policy.include_modified or self._rules.existing is Existing.PROVE:
             plan.actions.append(action._replace(verb=Verb.PROVE))
         else:
             self._skip(plan, Skipped(entry, file_class, Evidence.PRESENT), dest)

@@ -136,11 +136,13 @@ class _Probe:
     def run(self) -> Destination:
         path, folder, large, small = self._path, self._folder, self._large, self._small
         try:
-            _thrice("written to", path, lambda: self._put(small))
-            _thrice("deleted from", path, lambda: folder.unlink(small))
-            self._try_times()
-            self._try_mode()
-            _thrice("written to", path, lambda: self._put(small))
+            if not self._keeps_all():
+                _thrice("written to", path, lambda: self._put(small))
+                _thrice("deleted from", path, lambda: folder.unlink(small))
+                self._made.discard(small)
+                self._try_times()
+                self._try_mode()
+                _thrice("written to", path, lambda: self._put(small))
             self._try_flush()
             if not _thrice("read back from", path, self._right):
                 raise self._other_bytes()
@@ -189,6 +191,19 @@ class _Probe:
         if self._folder.stat(self._small).size_bytes != _PROBE_BYTES:
             raise OSError("a rename was said to be done and was not")
 
+    def _keeps_all(self) -> bool:
+        """Write the small file with time and mode at once: where both are kept, nothing needs to be tried by itself.
+        Each call is a round trip on a share, and before this one nothing else can begin."""
+        try:
+            found = self._put(self._small, mtime_ns=_PROBE_TIME_NS, mode=fs.PROBE_MODE)
+        except OSError:
+            return False
+        apart = abs(found.mtime_ns - _PROBE_TIME_NS)
+        if apart > _EXACT_NS or not _keeps_mode(found):
+            return False
+        self._step_ns = apart
+        return True
+
     def _stamp(self) -> None:
         apart = abs(self._put(self._small, mtime_ns=_PROBE_TIME_NS).mtime_ns - _PROBE_TIME_NS)
         if apart >= _NOT_KEPT_NS:
@@ -204,7 +219,7 @@ class _Probe:
             self._note(f"the share keeps times only to about {self._step_ns / 1e9:g} s; closer ones count as equal.")
 
     def _restrict(self) -> None:
-        if (self._put(self._small, mode=fs.PROBE_MODE).mode ^ fs.PROBE_MODE) & fs.PROBE_MODE_BITS:
+        if not _keeps_mode(self._put(self._small, mode=fs.PROBE_MODE)):
             raise OSError(_ANOTHER)
 
     def _try_mode(self) -> None:
@@ -215,15 +230,16 @@ class _Probe:
     def _try_flush(self) -> None:
         """Write the large file and flush it in every way that a copy will."""
         volume, path = self._volume, self._path
-        _thrice("written to", path, lambda: self._put(self._large))
-        if volume.flush is fs.Flush.NONE:
+        flushes = volume.flush is not fs.Flush.NONE
+        why = _refusal(lambda: self._put(self._large, flush=flushes))
+        if why:
+            _thrice("written to", path, lambda: self._put(self._large))
+        if not flushes:
             return
-        why = _refusal(lambda: self._put(self._large, flush=True))
         if why:
             self._note(f"a flush was refused ({why}); what a power cut would cost is not known.")
             not_cold = "what was written cannot be flushed"
             self._volume = replace(volume, flush=fs.Flush.NONE, cold_reads=False, why_not_cold=not_cold)
-            _thrice("written to", path, lambda: self._put(self._large))
         elif volume.flush is fs.Flush.VOLUME:
             why = _refusal(self._folder.flush_volume)
             if why:
@@ -247,6 +263,10 @@ class _Probe:
             return self._folder.stat(self._large.upper()).size_bytes == _PROBE_BYTES
         except OSError:
             return False
+
+
+def _keeps_mode(found: fs.Stat) -> bool:
+    return not (found.mode ^ fs.PROBE_MODE) & fs.PROBE_MODE_BITS
 
 
 def past_cache(folder: fs.Folder, name: str) -> str:

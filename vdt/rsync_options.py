@@ -187,6 +187,7 @@ class _Reader:
             fix_modes=has("p"),
             keep_owner=has("o") or has("g"),
             folder_times=has("t"),
+            folder_modes=has("p"),
         )
 
     def result(self, text: str) -> ParsedOptions:

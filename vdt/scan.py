@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import errno
 from functools import partial
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Protocol, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Protocol, Set, Tuple
 
 from vdt import fs
 from vdt.errors import StoppedError
-from vdt.model import Entry, Kind, Links, Problem, join
+from vdt.model import Entry, Kind, Links, Policy, Problem, join
 from vdt.plan import FolderPlan, Pair
 from vdt.snapshot import Snapshot
 
 # Never entered at a root: snapshots of the file server, the recycle bin, Windows' own folder.
 ROOT_FOLDERS_LEFT_OUT = frozenset({".snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information"})
 
+_NO_LINKS: Dict[str, bool] = {}
 Lister = Callable[[str], List[Entry]]
 Again = Callable[[Callable[[], Any]], Any]  # does what only reads, and again where a share was away
 
 
 class Plans(Protocol):
-    """Decides what is to be done with a folder."""
+    """Decides what is to be done with a folder, under a policy."""
+
+    policy: Policy
 
     def plan(self, pair: Pair) -> FolderPlan: ...
 
@@ -88,8 +91,9 @@ def walk(
         listing = [item for item in listing if item not in left_out] if left_out else listing
         listing.sort()
         broken: List[Tuple[Entry, str]] = []
-        if links is Links.FOLLOW:
-            listing, broken = _follow(place, listing, set(above), again)
+        passed: Dict[str, bool] = _NO_LINKS
+        if links is Links.FOLLOW or planner.policy.skips_links:
+            listing, broken, passed = _see_links(place, listing, set(above), again, links, planner.policy)
         present: Optional[List[Entry]] = None
         if there:
             try:
@@ -99,8 +103,10 @@ def walk(
                 continue
         if present is not None and not folder:
             present = [item for item in present if not never_entered(item) and item.name != state_name]
-        plan = planner.plan(Pair(folder, listing, present))
+        plan = planner.plan(Pair(folder, listing, present, passed))
         plan.special += [(item, "a folder of the system, never entered") for item in left_out]
+        if planner.policy.all_extras and plan.extra_folders:
+            _look_into_extras(plan, dest, lister)
         yield Scanned(folder, entry, plan, None, "", tuple(broken))
         for child, exists in reversed(plan.descend):
             if child.file_id == dest_id:
@@ -118,12 +124,32 @@ def never_entered(entry: Entry) -> bool:
     return entry.kind is Kind.FOLDER and entry.name in ROOT_FOLDERS_LEFT_OUT
 
 
-def _follow(
-    place: str, listing: List[Entry], above: Set[Tuple[int, int]], again: Again
-) -> Tuple[List[Entry], List[Tuple[Entry, str]]]:
-    """Replace each link by what it leads to; links that lead nowhere or back up are reported, not followed."""
+def _look_into_extras(plan: FolderPlan, dest: str, lister: Lister) -> None:
+    """List extra folders too, all that lies below them; one that cannot be listed stands there without its files."""
+    stack = [join(plan.folder, entry.name) for entry in reversed(plan.extra_folders)]
+    while stack:
+        folder = stack.pop()
+        try:
+            listing = sorted(lister(fs.full_path(dest, folder)))
+        except OSError:
+            listing = []
+        files = [entry for entry in listing if entry.kind is not Kind.FOLDER]
+        plan.within_extras.append((folder, files))
+        stack += [join(folder, entry.name) for entry in reversed(listing) if entry.kind is Kind.FOLDER]
+
+
+def _see_links(
+    place: str, listing: List[Entry], above: Set[Tuple[int, int]], again: Again, links: Links, policy: Policy
+) -> Tuple[List[Entry], List[Tuple[Entry, str]], Dict[str, bool]]:
+    """Replace each link that is followed by what it leads to.
+
+    Returns:
+        The listing; the links that lead nowhere or back up, each with the reason; and the names of those that the
+        policy leaves out by what they lead to (True: a folder), which stay links in the listing.
+    """
     kept: List[Entry] = []
     broken: List[Tuple[Entry, str]] = []
+    left_out: Dict[str, bool] = {}
     for entry in listing:
         if entry.kind is not Kind.LINK:
             kept.append(entry)
@@ -131,13 +157,24 @@ def _follow(
         try:
             real = again(partial(fs.opened, fs.full_path(place, entry.name)))
         except OSError as error:
-            broken.append((entry, f"the link leads to '{entry.target}': {fs.explain(error)[1]}"))
+            if policy.skip_file_links:
+                left_out[entry.name] = False
+            if policy.skip_file_links or links is not Links.FOLLOW:
+                kept.append(entry)
+            else:
+                broken.append((entry, f"the link leads to '{entry.target}': {fs.explain(error)[1]}"))
             continue
-        if real.kind is Kind.FOLDER and real.file_id in above:
+        to_folder = real.kind is Kind.FOLDER
+        if policy.skip_folder_links if to_folder else policy.skip_file_links:
+            left_out[entry.name] = to_folder
+            kept.append(entry)
+        elif links is not Links.FOLLOW:
+            kept.append(entry)
+        elif to_folder and real.file_id in above:
             broken.append((entry, f"the link leads back to a folder above it ('{entry.target}')"))
-            continue
-        kept.append(real._replace(name=entry.name))
-    return kept, broken
+        else:
+            kept.append(real._replace(name=entry.name))
+    return kept, broken, left_out
 
 
 def take_snapshot(
@@ -148,12 +185,14 @@ def take_snapshot(
     ignore: Callable[[str, Entry], bool],
     stop: Callable[[], object],
     again: Again = once,
+    policy: Policy = Policy(),
 ) -> Snapshot:
     """List a whole tree, as the counts before and after need it.
 
     Args:
         ignore: tells the names that are left out, by relative path and entry (our own partials, what is not copied).
         stop: asked before each folder.
+        policy: says which links are left out by what they lead to.
 
     A folder that cannot be listed is named in the snapshot's `unreadable` and counts as empty.
 
@@ -180,8 +219,9 @@ def take_snapshot(
         if not folder:
             listing = [item for item in listing if not never_entered(item)]
         listing.sort()
-        if links is Links.FOLLOW:
-            listing, broken = _follow(place, listing, set(above), again)
+        if links is Links.FOLLOW or policy.skips_links:
+            listing, broken, passed = _see_links(place, listing, set(above), again, links, policy)
+            listing = [item for item in listing if item.name not in passed]
             listing += [entry for entry, _ in broken]
         snapshot.add(folder, listing)
         for item in reversed(listing):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from functools import partial
 from typing import Callable, List, Optional, Pattern, Sequence
 
 from vdt.model import Entry, Kind, Links, Policy
@@ -17,10 +18,14 @@ class Selection:
 
     def __init__(self, policy: Policy, *, fold_case: bool = False) -> None:
         self._policy = policy
-        self._include = _matcher(policy.include_files, fold_case)
-        self._exclude = _matcher(policy.exclude_files, fold_case)
-        self._exclude_folder = _matcher(policy.exclude_folders, fold_case)
-        limits = (policy.max_size_bytes, policy.min_size_bytes, self._include, self._exclude)
+        matcher = _windows_matcher if policy.windows_names else partial(_matcher, fold_case=fold_case)
+        self._include = matcher(policy.include_files)
+        self._exclude = matcher(policy.exclude_files)
+        self._exclude_folder = matcher(policy.exclude_folders)
+        limits = (
+            *(policy.max_size_bytes, policy.min_size_bytes, policy.oldest_mtime_ns, policy.newest_mtime_ns),
+            *(self._include, self._exclude),
+        )
         self.takes_every_file = all(limit is None for limit in limits)
 
     def deep_enough(self, path: str) -> bool:
@@ -49,15 +54,23 @@ class Selection:
         return ""
 
     def excluded(self, entry: Entry, path: str) -> str:
-        """Robocopy's word for why a file is left out: "named", "large", "small"; "" where it is not."""
+        """Robocopy's word for why a file is left out: "named", "large", "small", "too old", "too new"; or ""."""
         policy = self._policy
-        if self._exclude is not None and self._exclude(path):
+        if self.named(path):
             return "named"
         if policy.max_size_bytes is not None and entry.size_bytes > policy.max_size_bytes:
             return "large"
         if policy.min_size_bytes is not None and entry.size_bytes < policy.min_size_bytes:
             return "small"
+        if policy.oldest_mtime_ns is not None and entry.mtime_ns < policy.oldest_mtime_ns:
+            return "too old"
+        if policy.newest_mtime_ns is not None and entry.mtime_ns > policy.newest_mtime_ns:
+            return "too new"
         return ""
+
+    def named(self, path: str) -> bool:
+        """True when a pattern keeps a file out."""
+        return self._exclude is not None and self._exclude(path)
 
     def leaves_out(self, path: str, entry: Entry) -> bool:
         """True for a name that a count of what is to be copied must not count."""
@@ -80,10 +93,35 @@ def leaves_files_out(policy: Policy) -> bool:
         or policy.skip_lonely
         or policy.max_size_bytes is not None
         or policy.min_size_bytes is not None
+        or policy.oldest_mtime_ns is not None
+        or policy.newest_mtime_ns is not None
+        or policy.skips_links
     )
 
 
-def _matcher(patterns: Sequence[str], fold_case: bool) -> Optional[Callable[[str], bool]]:
+Matcher = Callable[[str], bool]
+
+
+def _windows_matcher(patterns: Sequence[str]) -> Optional[Matcher]:
+    """The same for patterns as robocopy reads them: one regular expression for the names, one for the paths."""
+    if not patterns:
+        return None
+    spelled = [pattern.replace("\\", "/").rstrip("/") for pattern in patterns]
+    names = "|".join(_windows_pattern(text) for text in spelled if "/" not in text)
+    paths = "|".join(_windows_pattern(text.lstrip("/")) for text in spelled if "/" in text)
+    by_name = re.compile(names or "(?!)", re.IGNORECASE | re.DOTALL).fullmatch
+    by_path = re.compile(paths or "(?!)", re.IGNORECASE | re.DOTALL).fullmatch
+    return lambda path: bool(by_name(path.rpartition("/")[2]) or by_path(path))
+
+
+def _windows_pattern(text: str) -> str:
+    if text == "*.*":  # all names, dot or no dot
+        text = "*"
+    wild = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(wild.get(letter) or re.escape(letter) for letter in text)
+
+
+def _matcher(patterns: Sequence[str], *, fold_case: bool) -> Optional[Matcher]:
     """One test for all patterns on a relative path; None where there are none (the usual case costs nothing)."""
     if not patterns:
         return None

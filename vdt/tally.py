@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List
 
-from vdt.model import Evidence, Kind, Outcome, Problem, Row, Status
+from vdt.model import Evidence, Kind, Outcome, Problem, Row, Status, join
 from vdt.plan import FolderPlan, Skipped
 
-_CHOSEN = ("named", "large", "small")  # left out because the user said so
+_CHOSEN = ("named", "large", "small", "too old", "too new", "junction")  # left out because the user said so
 
 
 def leads_out(path: str, target: str) -> bool:
@@ -97,6 +97,15 @@ class Tally:
         for entry in plan.extra_folders:
             self.dirs.extras += 1
             self.extra.append(Problem(prefix + entry.name, "a folder that only the destination has"))
+        counted = {join(plan.folder, entry.name) for entry in plan.extra_folders} if plan.within_extras else set()
+        for folder, files in plan.within_extras:
+            if folder not in counted:
+                self.dirs.extras += 1
+                self.extra.append(Problem(folder, "a folder that only the destination has"))
+            for entry in files:
+                self.files.extras += 1
+                self.size_bytes.extras += entry.size_bytes
+                self.extra.append(Problem(join(folder, entry.name), "only at the destination"))
         for source, dest in plan.mismatches:
             reason = f"a {source.kind.value} in the source, a {dest.kind.value} at the destination"
             self.type_mismatch.append(Problem(prefix + source.name, reason))

@@ -32,7 +32,7 @@ from vdt.preflight import Destination, see_source
 from vdt.recorder import Recorder, Reports
 from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
-from vdt.robocopy.log import LogFormat, options_line
+from vdt.robocopy.log import LogFormat, Told, options_line
 from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
 from vdt.snapshot import Snapshot
@@ -90,6 +90,7 @@ class TreeJob:
     state_name: str = ""  # name of the state folder where it lies inside the destination
     dry_run: bool = False
     log_format: LogFormat = LogFormat(mt=True)
+    told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
     notes: Tuple[str, ...] = ()
     chosen: Optional[States] = None  # a repair: only these files
 
@@ -162,6 +163,8 @@ class _Transfer:
         self._second_look: List[Action] = []
         self._looked: Set[str] = set()
         self._folders: List[Tuple[str, Entry]] = []  # those whose times and modes are set last
+        self._makes_all = job.policy.empty_folders and not job.policy.skip_lonely
+        self._bare: Set[str] = set()  # new folders without files, not made so far
         self._unmade: Dict[str, OSError] = {}  # folders that could not be made, and so those below them
         self._pending = 0
         self._walked = False
@@ -241,6 +244,10 @@ class _Transfer:
                 self._stop.set(str(error))
         self._ahead.close()
         self._outage.forgive(recorder.flush)
+        self._outage.forgive(recorder.end_list)
+        for _ in self._bare:
+            recorder.tally.folder(created=False)
+        self._bare.clear()
         result = self._result(copied_s)
         if not job.log_format.no_summary:
             text = summary(
@@ -386,7 +393,7 @@ class _Transfer:
         place = fs.full_path(job.destination, folder)
         if there:
             ahead.list_soon(place)
-        elif not job.dry_run and job.policy.empty_folders and folder.rpartition("/")[0] not in self._unmade:
+        elif not job.dry_run and self._makes_all and folder.rpartition("/")[0] not in self._unmade:
             ahead.make_soon(place)
         return True
 
@@ -435,11 +442,12 @@ class _Transfer:
         if plan is None:
             assert item.error is not None
             path = fs.full_path(job.source, item.folder) if item.side == "Source" else place
-            recorder.folder_failed(item.folder, f"Scanning {item.side} Directory", path, item.error)
+            recorder.folder_failed(item.folder, f"Scanning {item.side} Directory", path, item.error, listed=False)
             return
-        created = plan.is_new or (not item.folder and job.root_created)
-        recorder.folder(plan, created=created)
-        if plan.is_new and not job.dry_run and (job.policy.empty_folders or plan.actions):
+        new = plan.is_new or (not item.folder and job.root_created)
+        makes = not item.folder or bool(plan.actions) or self._makes_all
+        recorder.folder(plan, created=new and not (job.policy.skip_lonely and item.folder))
+        if plan.is_new and not job.dry_run and makes:
             parent = item.folder.rpartition("/")[0]
             error = self._unmade.get(parent) or self._ahead.make(place)
             self._grown.add(parent)
@@ -449,12 +457,9 @@ class _Transfer:
                 for action in plan.actions:
                     recorder.refused(action.path, action.source.size_bytes, "its folder could not be made")
                 return
-        recorder.tally.folder(created=created)
+        self._count_folder(item.folder, new=new, makes=makes)
         if item.entry is not None and (job.chosen is None or plan.is_new or plan.actions):
             self._folders.append((item.folder, item.entry))
-        if job.policy.hide_extras:
-            plan.extra_files.clear()
-            plan.extra_folders.clear()
         recorder.plan(plan)
         for entry, reason in item.broken_links:
             recorder.broken_link(item.folder, entry, reason)
@@ -465,6 +470,19 @@ class _Transfer:
         self._tidy(plan, place)
         yield from batcher.add(plan.folder, plan.actions)
 
+    def _count_folder(self, folder: str, *, new: bool, makes: bool) -> None:
+        """Count a folder as made or as there. Without /E one without files is only made when one below it has some."""
+        tally = self._recorder.tally
+        if new and not makes and not self._job.policy.skip_lonely:
+            self._bare.add(folder)
+            return
+        tally.folder(created=new and makes)
+        while makes and self._bare and folder:
+            folder = folder.rpartition("/")[0]
+            if folder in self._bare:
+                self._bare.remove(folder)
+                tally.folder(created=True)
+
     def _make(self, place: str) -> Optional[OSError]:
         attempt = 1
         while True:
@@ -472,7 +490,7 @@ class _Transfer:
             try:
                 self._outage.guard()
                 # parents are made in their turn; those of a share that went this moment are not made anew in its place
-                fs.make_folder(place, parents=not self._job.policy.empty_folders)
+                fs.make_folder(place, parents=not self._job.policy.empty_folders, beneath=self._job.destination)
                 return None
             except OSError as error:
                 if self._outage.struck(mark):
@@ -487,6 +505,7 @@ class _Transfer:
 
     def _tidy(self, plan: FolderPlan, place: str) -> None:
         """Remove partials that no run knows any more (this run holds the lock), and set modes that alone differ."""
+        job = self._job
         if plan.stale_partials and len(self._job.journals):
             known = self._job.journals.knows
             plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
@@ -496,7 +515,7 @@ class _Transfer:
             return
 
         def tidy() -> None:
-            with fs.Folder(place) as folder:
+            with fs.Folder(place, beneath=job.destination) as folder:
                 self._outage.guard()
                 for name in plan.stale_partials:
                     folder.unlink(name)
@@ -547,7 +566,7 @@ class _Transfer:
             self._recorder.looks_again(action, failure.reason)
             return
         if status is Status.RETRY:
-            self._recorder.retry_limit()
+            self._recorder.retry_limit(action)
         self._recorder.gave_up(action, reason, unstable=status is Status.UNSTABLE)
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -558,7 +577,8 @@ class _Transfer:
             folder = journal.path.rpartition("/")[0]
 
             def remove(folder: str = folder, partial: str = journal.partial) -> None:
-                with fs.Folder(fs.full_path(self._job.destination, folder), follow=not folder) as place:
+                root = self._job.destination
+                with fs.Folder(fs.full_path(root, folder), beneath=root) as place:
                     self._outage.guard()
                     place.unlink(partial)
 
@@ -572,7 +592,7 @@ class _Transfer:
         """Names, times and modes of folders, deepest first, once nothing is written in them any more."""
         policy = self._job.policy
         flushed = self._job.target.volume.flush is fs.Flush.FILE
-        set_last = policy.folder_times or policy.keep_modes
+        set_last = policy.folder_times or policy.folder_modes
         lost: List[Tuple[str, str, OSError]] = []
         trouble: List[str] = []
 
@@ -581,11 +601,17 @@ class _Transfer:
             place = fs.full_path(self._job.destination, folder)
 
             def flush_names() -> None:
-                with fs.Folder(place) as opened:
+                with fs.Folder(place, beneath=self._job.destination) as opened:
                     opened.flush_names()
 
             def set_times() -> None:
-                fs.set_folder(place, entry, times=policy.folder_times, mode=policy.keep_modes)
+                fs.set_folder(
+                    place,
+                    entry,
+                    times=policy.folder_times,
+                    mode=policy.folder_modes,
+                    beneath=self._job.destination,
+                )
 
             try:
                 if flushed and folder in self._grown:
@@ -639,17 +665,9 @@ class _Transfer:
             list_only=job.dry_run,
             restartable=True,
         )
-        self._log.write(
-            job.log_format.header(
-                started,
-                job.source,
-                job.destination,
-                job.policy.include_files,
-                job.policy.exclude_files,
-                job.policy.exclude_folders,
-                options,
-            )
-        )
+        policy = job.policy
+        told = job.told or Told(policy.include_files, policy.exclude_files, policy.exclude_folders, options)
+        self._log.write(job.log_format.header(started, job.source, job.destination, *told))
 
 
 def _alone(action: Action) -> Batch:

@@ -1,4 +1,4 @@
-"""The robocopy-format log of one tree, as a file: appended to (/LOG+), UTF-8, CR LF.
+"""The robocopy-format log of one tree, as a file: appended to (/LOG+), UTF-8 or UTF-16 (/UNILOG), CR LF.
 
 Writes what `robocopy/log.py` and `robocopy/summary.py` compose; holds no layout of its own.
 """
@@ -40,6 +40,17 @@ class Listing:
             self._say(text.rstrip("\r\n").replace("\r\n", "\n").expandtabs())
 
 
+class Both:
+    """Two logs that get the same."""
+
+    def __init__(self, first: LogSink, second: LogSink) -> None:
+        self._first, self._second = first, second
+
+    def write(self, text: str) -> None:
+        self._first.write(text)
+        self._second.write(text)
+
+
 def at_once(act: Callable[[], None]) -> None:
     """Try once; a share that is away is not waited for."""
     act()
@@ -51,21 +62,31 @@ class TreeLog:
     Args:
         path: the file.
         append: go on at its end (/LOG+), else empty it first.
+        utf16: UTF-16LE, with a byte order mark where the file is empty; else UTF-8.
         patiently: tries a write, and again where a share was away (`Outage.again`).
     """
 
     def __init__(
-        self, path: str, *, append: bool = True, patiently: Callable[[Callable[[], None]], None] = at_once
+        self,
+        path: str,
+        *,
+        append: bool = True,
+        utf16: bool = False,
+        patiently: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
         self.path = path
+        self._encoding = "utf-16-le" if utf16 else "utf-8"
         self._pieces: List[str] = []
         self._held = 0
         self._patiently = patiently
         self._file: Optional[Appender] = None
         try:
-            self._file = Appender(path, flags=os.O_CREAT | (0 if append else os.O_TRUNC))
+            line_end = "\n".encode(self._encoding)
+            self._file = Appender(path, flags=os.O_CREAT | (0 if append else os.O_TRUNC), line_end=line_end)
         except OSError as error:
             raise LostOutputError(f"The log {path} cannot be opened: {fs.explain(error)[1]}.") from error
+        if utf16 and self._file.empty:
+            self._pieces.append("\ufeff")
 
     def write(self, text: str) -> None:
         """Take a piece; written out in blocks. Raises LostOutputError."""
@@ -96,6 +117,6 @@ class TreeLog:
             raise LostOutputError(f"The log {self.path} cannot be written: {fs.explain(error)[1]}.") from error
 
     def _take(self) -> bytes:
-        data = "".join(self._pieces).encode("utf-8", "backslashreplace")
+        data = "".join(self._pieces).encode(self._encoding, "backslashreplace")
         self._pieces, self._held = [], 0
         return data

@@ -11,9 +11,10 @@ from contextlib import closing
 from typing import NamedTuple, Optional, Tuple
 
 from vdt import fs
+from vdt.compare import times_equal
 from vdt.copyjob import CopyJob
 from vdt.hashing import Digester, digest_of
-from vdt.model import Action, Entry, Evidence, Failure, FileClass, Links, Outcome, Status, Verify
+from vdt.model import Action, Entry, Evidence, Failure, Links, Outcome, Status, Verify
 from vdt.steps import MISMATCH_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import views_of
 
@@ -104,10 +105,12 @@ class Verifier:
                     return step.wrong(action, "two reads of the source gave different bytes")
                 evidence = self._both(evidence)
             stored = found.mtime_ns
-            if action.file_class is FileClass.TWEAKED and job.policy.fix_modes:
+            # also of one whose time is another: under `checksum` it is proven here and not copied
+            if job.policy.fix_modes and action.dest is not None and action.dest.mode != entry.mode:
                 step = Step("Changing File Attributes", dest, name)
                 dest.set_mode(name, entry.mode)
-            if job.policy.checksum and job.policy.keep_times and stored != before.mtime_ns:
+            apart = not times_equal(stored, before.mtime_ns, job.policy)
+            if job.policy.checksum and job.policy.keep_times and apart:
                 step = Step("Time-Stamping Destination File", dest, name)
                 stored = dest.restamp(name, before.mtime_ns)
         except OSError as error:

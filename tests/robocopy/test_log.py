@@ -231,9 +231,9 @@ def test_dates(when: datetime, text: str) -> None:
 def test_options_in_robocopys_order() -> None:
     policy = Policy(include_same=True, include_tweaked=True, skip_older=True, skip_newer=True, links=Links.SKIP)
     layout = LogFormat(mt=True, verbose=True, timestamps=True, full_paths=True, bytes_=True, no_dir_list=True)
-    text = options_line(policy, layout, retries=3, wait_s=5, threads=16, tee=True, list_only=True, restartable=True)
+    text = options_line(policy, layout, retries=3, wait_s=5, threads=16, list_only=True, restartable=True)
     assert text == (
-        "*.* /V /TS /FP /BYTES /NDL /L /TEE /S /E /DCOPY:DAT /COPY:DAT /Z /IS /IT /NP /XO /XN /XJ /MT:16 /R:3 /W:5 "
+        "*.* /V /TS /FP /BYTES /NDL /L /S /E /DCOPY:DAT /COPY:DAT /Z /IS /IT /NP /XO /XN /XJ /MT:16 /R:3 /W:5 "
     )
     top = Policy(recurse=False, max_levels=1, keep_times=False, keep_modes=False, max_size_bytes=9, links=Links.COPY)
     assert options_line(top, LogFormat(mt=False, no_progress=False), retries=0, wait_s=0.5) == (

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import subprocess
 import sys
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import IO, Any, Callable, Dict, List, Optional, Tuple
+from typing import IO, List, Optional
 
-from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.bwlimit import parse_bwlimit
+from vdt.cli.carry import carry_out, json_object, summary_lines
 from vdt.cli.terminal import Parser, Printer, say_on, seconds, stop_on_signals, verify_level, whole_number
-from vdt.copytree import SHARE_WAIT_S, CopyRequest, copy_tree
+from vdt.copytree import SHARE_WAIT_S, CopyRequest
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.jsonfile import write_json
-from vdt.model import Evidence, Existing, Links, Policy, TreeResult, Verify
-from vdt.preflight import check_report
+from vdt.model import Existing, Links, Policy, TreeResult, Verify
 from vdt.printable import printable
 from vdt.progress import Console, Progress, Silent
-from vdt.recorder import FileSink, no_sink
-from vdt.report import tree_object, verdict_words
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.treelog import Listing, NoLog
-from vdt.version import __version__
 from vdt.watch import Watch
 
 _EPILOG = """\
@@ -126,60 +119,27 @@ def command(arguments: List[str]) -> int:
     """
     options = parser().parse(arguments)
     request = _request(options)
-    bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
     progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
     stop_on_signals(stop, progress.say)
 
-    def check() -> None:
-        for report in (options.json, options.jsonl):
-            check_report("" if report == "-" else report or "", request.source)
-
-    def work() -> TreeResult:
-        with ExitStack() as stack:
-            return copy_tree(
-                request,
-                stop=stop,
-                progress=progress,
-                meter=TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else None,
-                say=progress.say,
-                each_file=_line_sink(options.jsonl, stack),
-                listing=NoLog() if options.quiet else Listing(say_on(out)),
-                watch=watch,
-            )
-
-    error: Optional[VdtError] = None
-    result: Optional[TreeResult] = None
-    try:
-        supervised(check, stop)
-    except BaseException:  # a report that may lie in the source is not written
-        progress.end()
-        raise
-    try:
-        result = supervised(work, stop)
-    except AbandonedError as gone:
-        result, error = _abandoned(watch, stop, gone)
-    except VdtError as refused:
-        error = refused
-    finally:
-        progress.end()
-    return _report(options, arguments, result, error, out, stop)
-
-
-def _abandoned(watch: Watch, stop: StopFlag, gone: AbandonedError) -> Tuple[Optional[TreeResult], Optional[VdtError]]:
-    """What is known of a copy that hangs, with the names of what does not answer."""
-    watch.abandoned = True
-    hanging = watch.hanging()
-    result = watch.so_far()
-    if result is None:
-        return None, AbandonedError(" ".join([str(gone), *hanging]))
-    stopped = result.stopped or stop.reason
-    return replace(result, reached_end=False, stopped=stopped, notes=(*result.notes, *hanging)), None
+    result, error = carry_out(
+        request,
+        stop=stop,
+        watch=watch,
+        progress=progress,
+        bwlimit=parse_bwlimit(options.bwlimit) if options.bwlimit else None,
+        reports=(options.json, options.jsonl),
+        jsonl=options.jsonl or "",
+        listing=NoLog() if options.quiet else Listing(say_on(out)),
+    )
+    return _report(options, request, arguments, result, error, out, stop)
 
 
 def _report(
     options: argparse.Namespace,
+    request: CopyRequest,
     arguments: List[str],
     result: Optional[TreeResult],
     error: Optional[VdtError],
@@ -193,7 +153,7 @@ def _report(
     if options.exit == "plain" and code < 16:
         code = 8 if code & 12 else 0
     if options.json:
-        value = _object(options, arguments, result, error, code)
+        value = json_object(request, "copy", arguments, result, error, code)
         try:
             supervised(lambda: write_json(options.json, value, sys.stdout), stop)
         except AbandonedError as gone:
@@ -204,7 +164,7 @@ def _report(
     lines = (
         [f"{printable(p.path)}: {printable(p.reason)}" for p in (*result.failed, *result.unstable, *result.conflict)]
         if options.quiet
-        else _summary(result, dry_run=options.dry_run)
+        else summary_lines(result, dry_run=options.dry_run)
     )
     printer = Printer(out)
     for line in lines:
@@ -242,79 +202,3 @@ def _request(options: argparse.Namespace) -> CopyRequest:
         manifest=options.manifest or "",
         dry_run=options.dry_run,
     )
-
-
-def _line_sink(path: Optional[str], stack: ExitStack) -> FileSink:
-    if not path:
-        return no_sink
-    try:
-        file: IO[str] = stack.enter_context(open(path, "w", encoding="ascii", newline="\n"))
-    except OSError as error:
-        raise LostOutputError(f"The file {path} cannot be written: {error.strerror}.") from error
-    write: Callable[[str], Any] = file.write
-
-    def sink(path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> None:
-        value = {
-            "path": path,
-            "size": size_bytes,
-            "state": state,
-            "evidence": evidence,
-            "xxh128": digest,
-            "reason": reason,
-        }
-        try:
-            write(json.dumps(value) + "\n")
-        except OSError as error:
-            raise LostOutputError(f"The file {file.name} cannot be written: {error.strerror}.") from error
-
-    return sink
-
-
-def _object(
-    options: argparse.Namespace,
-    arguments: List[str],
-    result: Optional[TreeResult],
-    error: Optional[VdtError],
-    code: int,
-) -> Dict[str, Any]:
-    head = {"version": __version__, "command": subprocess.list2cmdline(["vdt", "copy", *arguments])}
-    if result is None:
-        return {
-            **head,
-            "source": options.source,
-            "destination": options.destination,
-            "complete": False,
-            "exit_code": code,
-            "verdict": "fatal" if code == 16 else "stopped",
-            "error": str(error),
-        }
-    return {**head, **tree_object(result), "exit_code": code}
-
-
-def _summary(result: TreeResult, *, dry_run: bool) -> List[str]:
-    lines = []
-    for title, problems in (
-        ("failed", result.failed),
-        ("unstable", result.unstable),
-        ("conflict", result.conflict),
-        ("type mismatch", result.type_mismatch),
-        ("not copied", result.special),
-    ):
-        lines += [f"{title}: {printable(p.path)}: {printable(p.reason)}" for p in problems[:50]]
-        if len(problems) > 50:
-            lines.append(f"{title}: {len(problems) - 50} more; --json or --jsonl names them all")
-    lines += [f"note: {printable(note)}" for note in result.notes]
-    files, size = result.files, result.size_bytes
-    elapsed = max(0.001, (result.ended - result.started).total_seconds())
-    would = "would be " if dry_run else ""
-    lines.append(
-        f"{files.copied} files ({size.copied / 1024**2:.1f} MiB) {would}copied, {files.skipped} skipped, "
-        f"{files.mismatch} mismatched, {files.failed} failed, {files.extras} extra, in {elapsed:.1f} s"
-    )
-    if not dry_run:
-        for level in Evidence:
-            count = result.files_by_evidence.get(level, 0)
-            if count:
-                lines.append(f"  {level.words}: {count} files")
-        lines.append(f"Verdict: {verdict_words(result)}" + (f" ({result.stopped})" if result.stopped else ""))
-    return lines

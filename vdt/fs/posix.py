@@ -40,6 +40,7 @@ _SOURCE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # NONBLOCK: a fifo p
 _READ_FLAGS = (_SOURCE_FLAGS | _NOATIME | os.O_NOFOLLOW, _SOURCE_FLAGS | _NOATIME)  # by `follow`
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_WAY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # only passed through
 WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
 _BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees the GIL only above 64 KiB
 _BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
@@ -273,9 +274,12 @@ def _on_device(path: str, mounts: Dict[str, str]) -> str:
     return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
 
 
-def make_folder(path: str, *, parents: bool = True) -> None:
+def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
     """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
-    made one and did not is an error that may heal."""
+    made one and did not is an error that may heal. `beneath`: as for `Folder`."""
+    if beneath:
+        _make_beneath(path, beneath, parents)
+        return
     try:
         os.mkdir(path)
     except (FileExistsError, FileNotFoundError) as error:  # it is there already, or its parent is not
@@ -286,8 +290,36 @@ def make_folder(path: str, *, parents: bool = True) -> None:
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
-    """Give a folder the source folder's mode and times; called last, when nothing is written in it any more."""
+def _make_beneath(path: str, beneath: str, parents: bool) -> None:
+    parent, name = os.path.split(path)
+    try:
+        around = Folder(parent, beneath=beneath)
+    except FileNotFoundError:
+        if not parents or len(parent) <= len(beneath):
+            raise
+        _make_beneath(parent, beneath, True)
+        around = Folder(parent, beneath=beneath)
+    with around:
+        try:
+            around.make(name)
+        except FileExistsError:
+            if not around.holds_folder(name):
+                raise
+        if not around.holds_folder(name):
+            raise OSError(errno.EIO, "it was said to be made and was not", path)
+
+
+def set_folder(path: str, source: Entry, *, times: bool, mode: bool, beneath: str = "") -> None:
+    """Give a folder the source folder's mode and times; called last, when nothing is written in it any more.
+    `beneath`: as for `Folder`."""
+    if beneath and len(path) > len(beneath):
+        parent, name = os.path.split(path)
+        with Folder(parent, beneath=beneath) as around:
+            if mode:
+                around.set_mode(name, source.mode)
+            if times:
+                around.set_time(name, source.mtime_ns)
+        return
     if mode:
         os.chmod(path, source.mode)
     if times:
@@ -316,15 +348,39 @@ def volume(path: str) -> Volume:
     )
 
 
+def _open_beneath(path: str, beneath: str) -> int:
+    """Part by part, each from the descriptor of the one before: those on the way cost a share no more than the same
+    path in one call."""
+    parts = path[len(beneath) :].strip("/").split("/")
+    if parts == [""]:
+        return os.open(path, _FOLDER_FLAGS)
+    fd = os.open(beneath, _WAY_FLAGS)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, _WAY_FLAGS | os.O_NOFOLLOW, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        return os.open(parts[-1], _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
 class Folder:
     """One open directory, used by one worker at a time."""
 
     __slots__ = ("_fd", "_read_flags", "path")
 
-    def __init__(self, path: str, *, follow: bool = True) -> None:
-        """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR)."""
+    def __init__(self, path: str, *, follow: bool = True, beneath: str = "") -> None:
+        """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR).
+
+        `beneath` is the directory itself or one around it: below that no part of the path may be a link, so that a
+        folder that somebody swaps for a link leads nowhere.
+        """
         self.path = path
-        self._fd = os.open(path, _FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
+        if beneath:
+            self._fd = _open_beneath(path, beneath)
+        else:
+            self._fd = os.open(path, _FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
         self._read_flags: Tuple[int, ...] = _READ_FLAGS
 
     def close(self) -> None:
@@ -463,11 +519,36 @@ class Folder:
 
     def restamp(self, name: str, mtime_ns: int) -> int:
         """Set the times by name and return the time that is really kept."""
-        os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+        self.set_time(name, mtime_ns)
         return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime_ns
 
     def set_mode(self, name: str, mode: int) -> None:
-        os.chmod(name, mode, dir_fd=self._fd)
+        """Set the mode of a file or folder, never of what a link in its place leads to."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._fd)
+        except PermissionError:  # its owner may not read it
+            if stat.S_ISLNK(os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mode):
+                raise
+            os.chmod(name, mode, dir_fd=self._fd)
+            return
+        try:
+            os.fchmod(fd, mode)
+        finally:
+            os.close(fd)
+
+    def set_time(self, name: str, mtime_ns: int) -> None:
+        os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+
+    def make(self, name: str) -> None:
+        """Make a folder in this one. Raises FileExistsError and others."""
+        os.mkdir(name, dir_fd=self._fd)
+
+    def holds_folder(self, name: str) -> bool:
+        """True where a name is that of a folder, and not of a link to one."""
+        try:
+            return stat.S_ISDIR(os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            return False
 
     def stat(self, name: str) -> Stat:
         """What lies under a name now, links not followed."""

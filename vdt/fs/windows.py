@@ -268,9 +268,10 @@ def inside(path: str, ancestor: str) -> bool:
         current = parent
 
 
-def make_folder(path: str, *, parents: bool = True) -> None:
+def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
     """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
-    made one and did not is an error that may heal."""
+    made one and did not is an error that may heal. `beneath`: as for `Folder`."""
+    _refuse_links(ntpath.dirname(path), beneath)
     try:
         os.mkdir(_long(path))
     except (FileExistsError, FileNotFoundError) as error:
@@ -281,8 +282,9 @@ def make_folder(path: str, *, parents: bool = True) -> None:
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def set_folder(path: str, source: Entry, *, times: bool, mode: bool) -> None:
-    """Give a folder the source folder's attributes and times; called last."""
+def set_folder(path: str, source: Entry, *, times: bool, mode: bool, beneath: str = "") -> None:
+    """Give a folder the source folder's attributes and times; called last. `beneath`: as for `Folder`."""
+    _refuse_links(path, beneath)
     if times:
         os.utime(_long(path), ns=(source.mtime_ns, source.mtime_ns))
     if mode and source.mode & ~0x20:
@@ -314,15 +316,28 @@ def volume(path: str) -> Volume:
     )
 
 
+def _refuse_links(path: str, beneath: str) -> None:
+    """Raise NotADirectoryError where a part of `path` below `beneath` is a link; without `beneath` nothing is asked."""
+    while beneath and len(path) > len(beneath):
+        if os.path.islink(_long(path)):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        path = ntpath.dirname(path)
+
+
 class Folder:
     """One directory, used by one worker at a time."""
 
     __slots__ = ("_base", "path")
 
-    def __init__(self, path: str, *, follow: bool = True) -> None:
-        """Name a directory; without `follow` a link that stands in its place is refused."""
+    def __init__(self, path: str, *, follow: bool = True, beneath: str = "") -> None:
+        """Name a directory; without `follow` a link that stands in its place is refused.
+
+        `beneath` is the directory itself or one around it: below that no part of the path may be a link. It is looked
+        at now: no handle is held, so one that is swapped in later is followed.
+        """
         self.path = path
         self._base = _long(path)
+        _refuse_links(path, beneath)
         if not follow and os.path.islink(self._base):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         if not os.path.isdir(self._base):

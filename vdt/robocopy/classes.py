@@ -20,6 +20,7 @@ class Skip(enum.Enum):
     ATTRIBUTES = "attrib"
     ARCHIVE = "archive"
     NAMED = "named"
+    NAMED_EXTRA = "*named file"  # only at the destination
     LARGE = "large"
     SMALL = "small"
     TOO_OLD = "too old"
@@ -36,6 +37,7 @@ class FolderKind(enum.Enum):
     NAMED = "   named dir"  # left out by /XD
     JUNCTION = "    junction"  # left out by /XJ
     MISMATCH = "*MISMATCH   "
+    NAMED_EXTRA = "  *named dir"  # only at the destination, and left out by /XD
 
 
 SELECTED: Dict[FileClass, str] = {
@@ -44,6 +46,7 @@ SELECTED: Dict[FileClass, str] = {
     FileClass.OLDER: "  Older     ",
     FileClass.CHANGED: "  Changed   ",
     FileClass.TWEAKED: "  Tweaked   ",
+    FileClass.MODIFIED: "  Modified  ",
     FileClass.SAME: "  Same      ",
     FileClass.EXTRA: "*EXTRA File ",
     FileClass.MISMATCH: "*MISMATCH   ",
@@ -54,7 +57,8 @@ SKIPPED: Dict[FileClass, str] = {
     FileClass.NEWER: "       newer",
     FileClass.OLDER: "       older",
     FileClass.CHANGED: "     changed",
-    FileClass.TWEAKED: "     tweaked",
+    FileClass.TWEAKED: "        same",  # told apart under /IT only, which copies it
+    FileClass.MODIFIED: "        same",  # likewise under /IM
     FileClass.SAME: "        same",
     FileClass.EXTRA: "*EXTRA File ",  # anomalies are never merely skipped
     FileClass.MISMATCH: "*MISMATCH   ",

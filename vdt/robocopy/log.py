@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from vdt.model import FileClass, Links, Policy
 from vdt.printable import printable
@@ -19,6 +19,7 @@ EOL = "\r\n"
 RULE = "-" * 78
 _WIDE_RULE = "-" * 79
 TITLE = "   ROBOCOPY     ::     Robust File Copy for Windows"
+PROGRESS_END = "\r100%  "
 _CONTINUED = "\t    "
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -27,6 +28,15 @@ _MONTHS = (
 )
 _MIB = 1024**2
 _ANOMALIES = (FileClass.EXTRA, FileClass.MISMATCH)
+
+
+class Told(NamedTuple):
+    """What a header tells of the command, in its own words."""
+
+    file_specs: Sequence[str] = ()
+    exclude_files: Sequence[str] = ()
+    exclude_folders: Sequence[str] = ()
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,8 @@ class LogFormat:
     no_class: bool = False  # /NC
     no_file_list: bool = False  # /NFL
     no_dir_list: bool = False  # /NDL: extra folders stay
-    no_progress: bool = True  # /NP; progress tokens are never written, the switch is only named
+    no_progress: bool = True  # /NP; without it the last token, 100%, stands behind each copied file
+    eta: bool = False  # /ETA
     no_header: bool = False  # /NJH
     no_summary: bool = False  # /NJS; obeyed by whoever writes the summary
     all_extras: bool = False  # /X; obeyed by whoever finds the extras
@@ -91,7 +102,7 @@ class LogFormat:
     def folder_line(self, kind: FolderKind, count: int, path: str) -> str:
         """A folder with the number of its files that match the file specs (-1 for an extra one)."""
         if kind is not FolderKind.EXTRA and kind is not FolderKind.MISMATCH:
-            left_out = kind is FolderKind.NAMED or kind is FolderKind.JUNCTION
+            left_out = kind not in (FolderKind.EXISTING, FolderKind.NEW)
             if self.mt or self.no_dir_list or (left_out and not self.verbose):
                 return ""
         word = "" if self.no_class else kind.value
@@ -99,7 +110,13 @@ class LogFormat:
         return f"\t{word}{number}\t{folder_text(path)}{EOL}"
 
     def file_line(
-        self, file_class: FileClass, selected: bool, size_bytes: int, name: str, mtime: Optional[datetime] = None
+        self,
+        file_class: FileClass,
+        selected: bool,
+        size_bytes: int,
+        name: str,
+        mtime: Optional[datetime] = None,
+        tail: str = "",
     ) -> str:
         """A file that is copied (`selected`) or skipped; `name` is the full path where `wants_paths` says so."""
         start = (self._selected if selected else self._skipped)[file_class]
@@ -108,8 +125,8 @@ class LogFormat:
         if not name.isprintable():
             name = printable(name)
         if size_bytes < self._plain_below:
-            return f"{start}{size_bytes:>8}\t{name}\r\n"
-        return f"{start}{self._size(size_bytes)}{self._stamp(mtime)}\t{name}\r\n"
+            return f"{start}{size_bytes:>8}\t{name}{tail}\r\n"
+        return f"{start}{self._size(size_bytes)}{self._stamp(mtime)}\t{name}{tail}\r\n"
 
     def skip_line(self, skip: Skip, size_bytes: int, name: str, mtime: Optional[datetime] = None) -> str:
         """A file that was left out by name, size, age, attribute or as a junction; listed under /V only."""
@@ -168,6 +185,19 @@ class LogFormat:
         return f" {mtime.year:04}{_clock(mtime)}" if self.timestamps and mtime else ""
 
 
+_ORDER = (
+    *("*.*", "X", "V", "TS", "FP", "BYTES", "NS", "NC", "NDL", "NFL", "L", "TEE", "UNICODE", "S", "E", "LEV"),
+    *("DCOPY", "COPY", "SL", "B", "Z", "ZB", "J", "IS", "IT", "IM", "NP", "ETA", "NJH", "NJS"),
+    *("XO", "XN", "XC", "XL", "XX", "XJ", "XJD", "XJF", "FFT", "DST", "MAX", "MIN", "MAXAGE", "MINAGE"),
+    *("IPG", "MT", "R", "W"),
+)
+
+
+def in_order(told: Mapping[str, str]) -> str:
+    """The Options line from the text of each option in effect; ends with a blank, as robocopy's does."""
+    return "".join(f"{told[name]} " for name in _ORDER if name in told)
+
+
 def options_line(
     policy: Policy,
     layout: LogFormat,
@@ -176,56 +206,53 @@ def options_line(
     wait_s: float,
     threads: int = 1,
     list_only: bool = False,
-    tee: bool = False,
     restartable: bool = False,
-    unbuffered: bool = False,
-    eta: bool = False,
 ) -> str:
-    """The options in effect as robocopy would spell them, in its order; ends with a blank, as robocopy's does.
+    """The options that a policy comes to, as robocopy would spell them.
 
     File specs and excluded names are not repeated here (they have lines of their own), nor is the log file.
     """
-    window_s = policy.modify_window_ns / 1e9
-    told = [
-        ("*.*", not policy.include_files),
-        ("/X", layout.all_extras),
-        ("/V", layout.verbose),
-        ("/TS", layout.timestamps),
-        ("/FP", layout.full_paths),
-        ("/BYTES", layout.bytes_),
-        ("/NS", layout.no_size),
-        ("/NC", layout.no_class),
-        ("/NDL", layout.no_dir_list),
-        ("/NFL", layout.no_file_list),
-        ("/L", list_only),
-        ("/TEE", tee),
-        ("/S", policy.recurse),
-        ("/E", policy.recurse and policy.empty_folders),
-        (f"/LEV:{policy.max_levels}", policy.max_levels is not None),
-        ("/DCOPY:DAT" if policy.folder_times else "/DCOPY:DA", True),
-        (_copy_flags(policy), True),
-        ("/SL", policy.links is Links.COPY),
-        ("/Z", restartable),
-        ("/J", unbuffered),
-        ("/IS", policy.include_same),
-        ("/IT", policy.include_tweaked),
-        ("/NP", layout.no_progress),
-        ("/ETA", eta),
-        ("/NJH", layout.no_header),
-        ("/NJS", layout.no_summary),
-        ("/XO", policy.skip_older),
-        ("/XN", policy.skip_newer),
-        ("/XC", policy.skip_changed),
-        ("/XL", policy.skip_lonely),
-        ("/XX", policy.hide_extras),
-        ("/XJ", policy.links is Links.SKIP),
-        ("/FFT", window_s >= 2),
-        ("/DST", policy.dst_tolerance),
-        (f"/MAX:{policy.max_size_bytes}", policy.max_size_bytes is not None),
-        (f"/MIN:{policy.min_size_bytes}", policy.min_size_bytes is not None),
-        (f"/MT:{threads}", layout.mt),
-    ]
-    return "".join(f"{text} " for text, given in told if given) + f"/R:{retries} /W:{wait_s:g} "
+    given = {
+        "*.*": not policy.include_files,
+        "X": layout.all_extras,
+        "V": layout.verbose,
+        "TS": layout.timestamps,
+        "FP": layout.full_paths,
+        "BYTES": layout.bytes_,
+        "NS": layout.no_size,
+        "NC": layout.no_class,
+        "NDL": layout.no_dir_list,
+        "NFL": layout.no_file_list,
+        "L": list_only,
+        "S": policy.recurse,
+        "E": policy.recurse and policy.empty_folders,
+        "SL": policy.links is Links.COPY,
+        "Z": restartable,
+        "IS": policy.include_same,
+        "IT": policy.include_tweaked,
+        "IM": policy.include_modified,
+        "NP": layout.no_progress,
+        "ETA": layout.eta,
+        "NJH": layout.no_header,
+        "NJS": layout.no_summary,
+        "XO": policy.skip_older,
+        "XN": policy.skip_newer,
+        "XC": policy.skip_changed,
+        "XL": policy.skip_lonely,
+        "XX": policy.hide_extras,
+        "XJ": policy.links is Links.SKIP or (policy.skip_folder_links and policy.skip_file_links),
+        "XJD": policy.skip_folder_links and not policy.skip_file_links,
+        "XJF": policy.skip_file_links and not policy.skip_folder_links,
+        "FFT": policy.modify_window_ns >= 2 * 10**9,
+        "DST": policy.dst_tolerance,
+    }
+    told = {name: name if name == "*.*" else f"/{name}" for name, is_given in given.items() if is_given}
+    numbers = {"LEV": policy.max_levels, "MAX": policy.max_size_bytes, "MIN": policy.min_size_bytes}
+    numbers.update(MT=threads if layout.mt else None, R=retries)
+    told.update({name: f"/{name}:{number}" for name, number in numbers.items() if number is not None})
+    folder_flags = "D" + "A" * policy.folder_modes + "T" * policy.folder_times
+    told.update(COPY=_copy_flags(policy), DCOPY=f"/DCOPY:{folder_flags}", W=f"/W:{wait_s:g}")
+    return in_order(told)
 
 
 def long_date(when: datetime) -> str:

@@ -1,9 +1,12 @@
 """Reads logs in robocopy's layout, of the real tool or ours: one run or many appended, in any language.
 
-Pure, one pass, no file line is looked at twice. Labels are translated in other languages, so blocks are known by
-their shape: a title between two rules; three rows of six numbers and a row of four times. What is cut off or is no
-log gives fewer runs or runs that are not complete, never an exception. A last line without its line end does not
-count: it may be half of one.
+Pure, one pass, in a time that grows with the length of the text and no faster. Labels are translated in other
+languages, so blocks are known by their shape: a title between two rules; three rows of six numbers and a row of four
+times. What is cut off or is no log gives fewer runs or runs that are not complete, never an exception. A last line
+without its line end does not count: it may be half of one.
+
+Beside the text no second one is held. Of a long log the two ends are enough (`vdt.log_ends`): all that is read here
+stands in the header and in the summary.
 """
 
 from __future__ import annotations
@@ -17,15 +20,20 @@ from vdt.model import Row
 
 COMPLETE = "Complete log file"
 
-_RULE = re.compile(r"\n-{70,} *\r?(?=\n)")
-_TITLE = re.compile(r"\n-{70,} *\r?\n *ROBOCOPY +:: [^\n]*(?=\n)")
-_ROW = r"\n[^\t\r\n:]{0,60}:((?: +[0-9]{1,24}(?:[.,][0-9]{1,3} [kmgt])?){6}) *\r?(?=\n)"
-_TIMES = r"(\n[^\t\r\n:]{0,60}:(?: +[0-9]{1,9}:[0-9]{2}:[0-9]{2}){4} *\r?(?=\n))?"
-_TABLE = re.compile(_ROW * 3 + _TIMES)
+_RULE = re.compile(r"(?m)^-{70,} *\r?(?=\n)")
+_TITLE = re.compile(r"(?m)^-{70,} *\r?\n *ROBOCOPY +:: [^\n]*(?=\n)")
+_CELLS = r" {1,99}[0-9]{1,24}(?:[.,][0-9]{1,3} [kmgt])?"
+_ROW = rf"^[^\t\r\n:\uff1a]{{0,60}}[:\uff1a]((?:{_CELLS}){{6}}) {{0,99}}\r?\n"
+_TIME = r" {1,99}[0-9]{1,9}[:.][0-9]{2}[:.][0-9]{2}"
+_TABLE = re.compile(rf"(?m){_ROW}{_ROW}{_ROW}(^[^\t\r\n:\uff1a]{{0,60}}[:\uff1a](?:{_TIME}){{4}} {{0,99}}\r?\n)?")
 _CELL = re.compile(r"([0-9]+)(?:[.,]([0-9]+) ([kmgt]))?")
-_SPEED = re.compile(r"[^:]*: *[0-9][^:]* [^ /:]+/[^ /:]+")  # "... 4142442 Bytes/sec.", in whatever language
+_SPEED = re.compile(
+    r"[^:\uff1a]*[:\uff1a] *[0-9][^:]* [^ /:]+/[^ /:]+"
+)  # "... 4142442 Bytes/sec.", in whatever language
 _LABELLED = re.compile(r" [^:=]*?[^:= ] ?[:=-] (.*)")
+_ENDED = re.compile(r"[^:\uff1a]*[:\uff1a] *(\S.*)")
 _UNIT = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -39,16 +47,30 @@ class LoggedRun:
     options: str = ""
     dirs: Optional[Row] = None  # None, all three of them, where there is no summary
     files: Optional[Row] = None
-    size_bytes: Optional[Row] = None
-    approximate: bool = False  # sizes had units: each is the smallest number of bytes that is written so
+    size_bytes: Optional[Row] = None  # what is written with a unit is cut off: here the least that is written so,
+    size_bytes_most: Optional[Row] = None  # and here the most; equal where the log has plain numbers
     ended: str = ""
     complete: bool = False  # title, all rows of the summary, and when it ended
 
+    @property
+    def approximate(self) -> bool:
+        """Whether sizes are known as ranges only, and must not be compared as numbers."""
+        return self.size_bytes != self.size_bytes_most
+
 
 def decode(data: bytes) -> str:
-    """The text of a log of unknown encoding: UTF-8, UTF-16 with a byte order mark, else a Western code page."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """The text of a log of unknown encoding; never raises.
+
+    UTF-16 by its byte order mark or, where a piece of such a log lacks it, by its zeros; UTF-8; else a Western code
+    page. Which one the writing computer used (OEM) cannot be known: letters beyond ASCII are then not the right ones,
+    numbers and positions are.
+    """
+    if data.startswith(_MARKS):
         return data.decode("utf-16", errors="replace")
+    sample = data[:4096]
+    for zeros, encoding in ((sample[1::2], "utf-16-le"), (sample[::2], "utf-16-be")):
+        if zeros.count(0) * 2 > len(zeros):
+            return data.decode(encoding, errors="replace")
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             return data.decode(encoding)
@@ -59,9 +81,8 @@ def decode(data: bytes) -> str:
 
 def read_log(text: str) -> List[LoggedRun]:
     """All runs in the order of the log; a summary without a header of its own is a run too."""
-    text = "\n" + text
     titles = list(_TITLE.finditer(text))
-    ends = [match.start() + 1 for match in titles] + [len(text)]  # the line end before a title belongs to both
+    ends = [*(match.start() for match in titles), len(text)]
     runs = list(_runs(text, 0, ends[0], None))
     for title, end in zip(titles, ends[1:]):
         runs += _runs(text, title.start(), end, title)
@@ -94,10 +115,10 @@ def _runs(text: str, start: int, end: int, title: Optional[Match[str]]) -> Itera
         named = title if number == 0 else None
         texts = _header(text, named.end(), table.start()) if named else ("", "", "", "")
         following = tables[number + 1].start() if number + 1 < len(tables) else end
-        dirs, files, sizes = (_row(cells) for cells in table.groups()[:3])
+        dirs, files, least = (_row(cells, 0) for cells in table.groups()[:3])
+        most = _row(table[3], 1)
         ended = _ended(text, table.end(), following) if table[4] else ""
-        approximate = not re.fullmatch("[0-9 ]*", table[3])
-        yield LoggedRun(bool(named), *texts, dirs, files, sizes, approximate, ended, bool(named and ended))
+        yield LoggedRun(bool(named), *texts, dirs, files, least, most, ended, bool(named and ended))
 
 
 def _header(text: str, start: int, end: int) -> Tuple[str, str, str, str]:
@@ -116,21 +137,22 @@ def _header(text: str, start: int, end: int) -> Tuple[str, str, str, str]:
 def _ended(text: str, start: int, end: int) -> str:
     """The end time: behind the table, the first labelled line that is no speed; "" where it is missing."""
     block = text[start : min(end, start + 2000)]
-    for line in map(str.rstrip, block.split("\n")[1:-1]):
-        match = _LABELLED.fullmatch(line)
-        if match and match[1] and not _SPEED.fullmatch(line):
+    for line in map(str.rstrip, block.split("\n")[:-1]):
+        match = _ENDED.fullmatch(line)
+        if match and not _SPEED.fullmatch(line):
             return match[1]
     return ""
 
 
-def _row(cells: str) -> Row:
-    return Row(*(_number(cell) for cell in _CELL.finditer(cells)))
+def _row(cells: str, bound: int) -> Row:
+    return Row(*(_range(cell)[bound] for cell in _CELL.finditer(cells)))
 
 
-def _number(cell: Match[str]) -> int:
-    """A plain number, or the smallest one that robocopy would cut off to this text."""
+def _range(cell: Match[str]) -> Tuple[int, int]:
+    """The least and the greatest number that robocopy writes as this text; it cuts off and does not round."""
     whole, part, unit = cell.groups()
     if not unit:
-        return int(whole)
+        return int(whole), int(whole)
     scale: int = 10 ** len(part)
-    return -(-int(whole + part) * _UNIT[unit] // scale)
+    shown, size = int(whole + part), _UNIT[unit]
+    return -(-shown * size // scale), -(-(shown + 1) * size // scale) - 1

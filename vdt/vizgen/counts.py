@@ -115,6 +115,40 @@ def check_counts(
     return CountCheck(content_proven or not (different or missing), tuple(lines))
 
 
+def check_witness(
+    copy_type: CopyType,
+    when: str,
+    ours: Optional[Count],
+    theirs: Optional[Count],
+    ignored: FrozenSet[str] = frozenset(),
+    *,
+    content_proven: bool = False,
+) -> CountCheck:
+    """Hold robocopy's count of one side against our own; robocopy counts the root folder too, which is allowed for.
+
+    Args:
+        when: "Before Transfer" or "After Transfer".
+        ours: None, like `theirs`, where it was not taken: then there is nothing to compare, and nothing is said.
+        ignored: members of METRICS that are not compared.
+        content_proven: as for `check_counts`.
+    """
+    if ours is None or theirs is None:
+        return CountCheck(True, ())
+    rootless = Count(theirs.files, theirs.folders - 1, theirs.size_bytes)
+    different = [
+        f"'{metric}' (Robocopy: '{_value(rootless, metric)}', Python: '{_value(ours, metric)}')"
+        for metric in METRICS
+        if metric not in ignored and _value(rootless, metric) != _value(ours, metric)
+    ]
+    if not different:
+        return CountCheck(True, ())
+    what = f"'{copy_type.value}': Robocopy and Python do not count the same {when}: {', '.join(different)}."
+    if content_proven:
+        return CountCheck(True, (f"WARNING: {what} {_PROVEN}",))
+    leave_out = f"{IGNORE_OPTIONS[ROBOCOPY]} leaves this check out."
+    return CountCheck(False, (f"ERROR: {what} {_RESUME} Where the difference is understood, {leave_out}",))
+
+
 def parse_ignore_patterns(values: Sequence[str], option_name: str) -> Dict[CopyType, FrozenSet[str]]:
     """Read `TYPE:METRIC` patterns; `all` stands for every type or every metric.
 

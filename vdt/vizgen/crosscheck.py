@@ -17,9 +17,10 @@ from typing import IO, Callable, List, Mapping, Optional, Tuple
 
 from vdt import fs
 from vdt.errors import RefusedError, VdtError
+from vdt.log_ends import PIECE_BYTES, read_ends
 from vdt.model import Count
-from vdt.options import split_words
 from vdt.printable import printable
+from vdt.robocopy.list_options import parse_list_options
 from vdt.robocopy.read import decode, read_log
 from vdt.stop import StopFlag
 
@@ -29,18 +30,8 @@ LONGEST_S = 4 * 3600.0
 
 _POLL_S = 0.1
 _END_WITHIN_S = 0.5  # after each of: please end, be ended
-_PIECE_BYTES = 1 << 16  # /V names every file: of a log of 100 MB only the header and the summary are needed
 _FAILURES = 8
 _FATAL = 16
-_UNFIT = {
-    "MIR": "deletes",
-    "PURGE": "deletes",
-    "MOVE": "deletes",
-    "MOV": "deletes",
-    "MON": "never ends",
-    "MOT": "never ends",
-    "JOB": "brings options that cannot be seen here",
-}
 
 
 def find_robocopy(environ: Mapping[str, str] = os.environ, windows: bool = fs.WINDOWS) -> Optional[str]:
@@ -200,19 +191,10 @@ class _CountError(Exception):
 
 def _checked(text: str, threads: int) -> Tuple[str, ...]:
     """The words of the configured string with /MT, once it is sure that robocopy will only list."""
-    words, closed = split_words(text, '"')
-    options = [word.text for word in words]
-    names = {word[1:].upper().partition(":")[0] for word in options if word[:1] in ("/", "-")}
-    advice = "Write '/L /E /BYTES /V /NP /FP'."
-    if not closed:
-        raise RefusedError(f"robocopy_list has a quote that is not closed. {advice}")
-    if not any(word.upper() in ("/L", "-L") for word in options):
-        raise RefusedError(f"robocopy_list has to hold /L, or robocopy would copy. {advice}")
-    for name in sorted(names & set(_UNFIT)):
-        raise RefusedError(f"robocopy_list holds /{name}, which {_UNFIT[name]}. {advice}")
-    if "MT" not in names:
-        options.append(f"/MT:{min(max(threads, 1), 128)}")
-    return tuple(options)
+    options = parse_list_options(text)
+    if options.faults:
+        raise RefusedError(" ".join(f"robocopy_list {fault}" for fault in options.faults))
+    return options.with_threads(threads)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -245,7 +227,7 @@ def _meaning(code: int) -> str:
 
 def _last_line(output: IO[bytes], log_name: str) -> str:
     """What was printed last, cut to what fits into a sentence; that there is a log is always printed and no news."""
-    output.seek(max(0, output.seek(0, os.SEEK_END) - _PIECE_BYTES))
+    output.seek(max(0, output.seek(0, os.SEEK_END) - PIECE_BYTES))
     lines = [line.strip() for line in decode(output.read()).splitlines() if log_name not in line]
     return printable(next(filter(None, reversed(lines)), "")[:200])
 
@@ -258,14 +240,9 @@ def _size(path: str) -> int:
 
 
 def _appended(path: str, begins: int) -> str:
-    """The beginning and the end of what stands in the log behind `begins`."""
+    """The beginning and the end of what stands in the log behind `begins`: /V names every file between them."""
     try:
-        with open(path, "rb") as file:
-            ends = file.seek(0, os.SEEK_END)
-            file.seek(begins)
-            head = file.read(_PIECE_BYTES)
-            file.seek(max(begins + len(head), ends - _PIECE_BYTES))
-            data = head + file.read()
+        data = read_ends(path, begins)
     except FileNotFoundError:
         data = b""
     if not data.strip():

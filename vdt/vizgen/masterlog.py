@@ -54,6 +54,7 @@ class MasterLog:
             os.makedirs(state_folder, mode=0o700, exist_ok=True)
             stamp = f"{started.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
             self._path = os.path.join(state_folder, f"{_PREFIX}{stamp}.log")
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))  # names of files are nobody else's business
             self._handler = logging.FileHandler(self._path, encoding="utf-8", errors="backslashreplace")
         except OSError:
             self._path = ""  # no local state folder: the events go to the share alone, at the end

@@ -25,8 +25,10 @@ class TreeReport:
     before: Optional[Count] = None  # Python's count of the source, corrected for files that grew
     after: Optional[Count] = None  # Python's count of the destination
     extras: Count = Count()  # of these, what only the destination holds; named in the log
-    robocopy_before: Optional[Count] = None  # from robocopy /L, root folder included; None where it did not run
+    robocopy_before: Optional[Count] = None  # from robocopy /L, root folder included, corrected too; None: did not run
     robocopy_after: Optional[Count] = None
+    robocopy_error: str = ""  # why robocopy did not count the destination, where its count was insisted on
+    selective: bool = False  # the options may keep names out of the copy and of our counts, but not of robocopy's
     ignored_python: FrozenSet[str] = frozenset()  # metrics of METRICS that the user chose to ignore
     ignored_robocopy: FrozenSet[str] = frozenset()
     result: Optional[TreeResult] = None  # None where the tree never began

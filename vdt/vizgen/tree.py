@@ -19,9 +19,10 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
 from vdt.lock import TreeLock
+from vdt.log_ends import read_ends
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
-from vdt.model import Count, Entry, Existing, Kind, Policy, TreeResult, Verify
+from vdt.model import Count, Entry, Existing, Kind, Links, Policy, TreeResult, Verify
 from vdt.outage import Outage
 from vdt.progress import Progress
 from vdt.recorder import Reports
@@ -29,7 +30,7 @@ from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat
 from vdt.robocopy.read import decode, log_status
 from vdt.scan import take_snapshot
-from vdt.selection import PARTIAL, Selection
+from vdt.selection import PARTIAL, Selection, leaves_files_out
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
 from vdt.transfer import TreeJob, lister, transfer_tree
@@ -95,12 +96,14 @@ class Tree:
         self._target: Optional[preflight.Destination] = None
         self._before: Optional[Snapshot] = None
         self._begun = self._ended = False
+        policy = settings.policy
         self.report = TreeReport(
             copy_type=paths.copy_type,
             source=paths.source,
             destination=paths.destination,
             ignored_python=ignored_python,
             ignored_robocopy=ignored_robocopy,
+            selective=leaves_files_out(policy) or not policy.empty_folders or policy.links is Links.SKIP,
             log=paths.log,
         )
 
@@ -145,6 +148,7 @@ class Tree:
         self._before = self._snapshot(self.paths.source)
         for problem in self._before.unreadable:
             self._tools.say(f"NOTE: {self.paths.source}: {problem.path} cannot be counted: {problem.reason}.")
+        self._tools.watch.phase("Counting with robocopy", self.paths.source)
         witness = self._tools.crosscheck.count(self.paths.source, self.paths.list_before)
         self.report = replace(self.report, before=self._counted(self._before), robocopy_before=witness)
         left = bytes_left(self._before, self._snapshot(self.paths.destination))
@@ -177,6 +181,7 @@ class Tree:
                 ignore=left_out,
                 stop=lambda: self._tools.stop,
                 again=self.outage.again,
+                policy=self._settings.policy,
             )
         except OSError as error:
             where = getattr(error, "filename", None) or root
@@ -288,10 +293,11 @@ class Tree:
                 finally:
                     self.outage.forgive(evidence.close)
             grown = sum(item.after_bytes - item.before_bytes for item in result.grew)
-            before = self._counted(self._before)
+            witness = self.report.robocopy_before
             self.report = replace(
                 self.report,
-                before=Count(before.files, before.folders, before.size_bytes + grown),
+                before=_grown(self._counted(self._before), grown),
+                robocopy_before=None if witness is None else _grown(witness, grown),
                 result=result,
                 log_status="" if self.outage.destination_lost else _log_status(paths.log, log_begins),
                 evidence_file=evidence.path,
@@ -317,10 +323,26 @@ class Tree:
             else:  # what is said of this tree from now on is said by whoever holds it
                 result = replace(result, reached_end=False, stopped=LOST_LOCK)
             self.report = replace(self.report, result=result, manifest=result.manifest)
-        if self.report.robocopy_before is not None and not (tools.stop or self.outage.lost):
-            tools.progress.phase("robocopy counts")
-            witness = tools.crosscheck.count(paths.destination, paths.list_after)
+        self._count_again()
+
+    def _count_again(self) -> None:
+        """Let robocopy count the destination, where it counted the source. The copy stands, whatever comes of it."""
+        if self.report.robocopy_before is None or self._tools.stop or self.outage.lost:
+            return
+        self.outage.doing = "robocopy counts"
+        self._tools.progress.phase(self.outage.doing)
+        self._tools.watch.phase("Counting with robocopy", self.paths.destination)
+        try:
+            self.outage.again(self.outage.guard)
+            witness = self._tools.crosscheck.count(self.paths.destination, self.paths.list_after)
             self.report = replace(self.report, robocopy_after=witness)
+        except StoppedError:
+            raise
+        except VdtError as error:
+            self.report = replace(self.report, robocopy_error=str(error))
+        except OSError as error:  # away again before robocopy was started
+            reason = f"The cross-check of {self.paths.destination} failed: {fs.explain(error)[1]}."
+            self.report = replace(self.report, robocopy_error=reason)
 
     def _look_once_more(self, result: TreeResult) -> TreeResult:
         """Count the destination and hold a last listing of the source against it. Raises VdtError."""
@@ -381,6 +403,10 @@ def _is_partial(_path: str, entry: Entry) -> bool:
     return entry.kind is not Kind.FOLDER and PARTIAL.match(entry.name) is not None
 
 
+def _grown(count: Count, size_bytes: int) -> Count:
+    return replace(count, size_bytes=count.size_bytes + size_bytes)
+
+
 def _size(path: str) -> int:
     try:
         return os.path.getsize(path)
@@ -391,11 +417,7 @@ def _size(path: str) -> int:
 def _log_status(path: str, begins: int) -> str:
     """Whether this run's part of the log has its header and its summary: the "Complete log file" check."""
     try:
-        with open(path, "rb") as file:
-            file.seek(begins)
-            head = file.read(1 << 16)
-            file.seek(max(begins + len(head), _size(path) - (1 << 16)))
-            tail = file.read()
+        data = read_ends(path, begins)
     except OSError as error:
         raise LostOutputError(f"The log {path} cannot be read: {fs.explain(error)[1]}.") from error
-    return log_status(decode(head + tail))
+    return log_status(decode(data))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Iterator, Optional, Sequence, Tuple
 
 from vdt.model import Evidence, Problem, TreeResult
-from vdt.vizgen.counts import PYTHON, ROBOCOPY, CountCheck, check_counts
+from vdt.vizgen.counts import PYTHON, ROBOCOPY, CountCheck, check_counts, check_witness
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.report import COMPLETE_LOG, METRICS, RunReport, TreeReport, Verdict
 
@@ -87,18 +87,22 @@ def python_check(tree: TreeReport) -> CountCheck:
 
 
 def robocopy_check(tree: TreeReport) -> Optional[CountCheck]:
-    """The cross-check, or None where robocopy did not run."""
-    if tree.robocopy_before is None and tree.robocopy_after is None:
+    """The cross-check: robocopy's two counts compared, and each with ours; None where robocopy did not run."""
+    before, after = tree.robocopy_before, tree.robocopy_after
+    if before is None and after is None:
         return None
     proven = tree.result is not None and tree.result.proven
-    return check_counts(
-        ROBOCOPY,
-        tree.copy_type,
-        tree.robocopy_before,
-        tree.robocopy_after,
-        tree.ignored_robocopy,
-        content_proven=proven,
-    )
+    name, ignored = tree.copy_type, tree.ignored_robocopy
+    checks = [check_counts(ROBOCOPY, name, before, after, ignored, content_proven=proven, extras=tree.extras)]
+    if not tree.selective:
+        for when, ours, theirs in (
+            ("Before Transfer", tree.before, before),
+            ("After Transfer", tree.after, after),
+        ):
+            checks.append(check_witness(name, when, ours, theirs, ignored, content_proven=proven))
+    if tree.robocopy_error:
+        checks.append(CountCheck(False, (f"ERROR: {tree.robocopy_error}",)))
+    return CountCheck(all(check.passed for check in checks), tuple(line for check in checks for line in check.lines))
 
 
 def _objections(trees: Sequence[TreeReport], left_out: str, error: str) -> Iterator[str]:
@@ -157,7 +161,7 @@ def _shortcomings(tree: TreeReport) -> Iterator[str]:
         yield f"The Python based counts of {name} before and after the transfer do not agree."
     cross_check = robocopy_check(tree)
     if cross_check is not None and not cross_check.passed:
-        yield f"The Robocopy based counts of {name} before and after the transfer do not agree."
+        yield tree.robocopy_error or f"The Robocopy based counts of {name} do not agree."
     if tree.log_status != COMPLETE_LOG:
         yield f"The log of {name} is not complete" + (f": {tree.log_status}" if tree.log_status else ".")
 
