@@ -24,12 +24,12 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender"),
+        *("outage", "appender", "inside", "foreign_file"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
-        *("selection", "copyjob", "steps"),
+        *("selection", "copyjob", "steps", "checksums", "foreign"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
@@ -50,7 +50,11 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("rsync_options", "printable"): "words of the user are quoted in faults",
     ("robocopy", "printable"): "names stand in the log",
     ("bwlimit", "printable"): "words of the user are quoted in faults",
+    ("checksums", "hashing"): "xxh128 in one go is made there",
+    ("foreign", "checksums"): "a line names its algorithm",
+    ("foreign", "printable"): "names are quoted in refusals",
     # among the verbs
+    ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
     ("copier", "journal"): "a large partial is taken up where an earlier run ended",
     ("copier", "stream"): "a large file is read and written by several workers",
