@@ -29,7 +29,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
-        *("selection", "copyjob", "steps", "checksums", "foreign"),
+        *("selection", "copyjob", "steps", "checksums", "foreign", "namesakes"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
