@@ -24,13 +24,14 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
         *("selection", "copyjob", "steps", "decision"),
         *("diagnosis", "findings", "expected", "auditplan", "auditreport", "chosen"),
+        *("checksums", "foreign", "namesakes"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
@@ -52,7 +53,11 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("rsync_options", "printable"): "words of the user are quoted in faults",
     ("robocopy", "printable"): "names stand in the log",
     ("bwlimit", "printable"): "words of the user are quoted in faults",
+    ("checksums", "hashing"): "xxh128 in one go is made there",
+    ("foreign", "checksums"): "a line names its algorithm",
+    ("foreign", "printable"): "names are quoted in refusals",
     # among the verbs
+    ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
     ("copier", "journal"): "a large partial is taken up where an earlier run ended",
     ("copier", "stream"): "a large file is read and written by several workers",
@@ -73,7 +78,9 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("chosen", "plan"): "a repair is a plan with most of it left out",
     ("auditor", "stream"): "a large file is read by several workers",
     ("auditstate", "appender"): "the journal of an audit grows at the end",
+    ("auditor", "inside"): "nothing outside of the tree is opened",
     ("against", "evidence"): "the digests on record",
+    ("against", "foreign_file"): "and the manifests of other tools",
     # what an audit may lead to
     ("audit", "transfer"): "folders are listed with the same patience",
     ("audittree", "audit"): "one tree's audit with its surroundings",

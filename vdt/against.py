@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
-from vdt import fs
-from vdt.errors import RefusedError, UsageError
+from vdt.errors import UsageError
 from vdt.evidence import host_name, read_evidence
 from vdt.expected import Expected
 from vdt.findings import XXH128
-from vdt.manifest import parse
+from vdt.foreign_file import read_manifest
 from vdt.records import Record, Records
 
 
@@ -74,20 +73,14 @@ def expected_on_record(records: Records) -> Expected:
     return expected
 
 
-def expected_in_manifest(path: str, tree: str, algorithm: str = "") -> Expected:
-    """The files that a manifest lists.
+def expected_in_manifest(path: str, tree: str, algorithm: str = "") -> Tuple[Expected, Tuple[str, ...]]:
+    """The files that a manifest lists, and notes on it.
 
     Raises:
-        RefusedError: it cannot be read, or is no manifest.
+        ManifestError: it cannot be read, a line is refused, or its algorithm stays undecided.
     """
     expected = Expected()
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                found = parse(line)
-                if found is None:
-                    raise RefusedError(f"{path}, line {number}: it is no line of a manifest.")
-                expected.add(found[1], algorithm or XXH128, found[0])
-    except OSError as error:
-        raise RefusedError(f"The manifest {path} cannot be read: {fs.explain(error)[1]}.") from error
-    return expected
+    with read_manifest(path, tree, hash_name=algorithm) as listing:
+        for item in listing:
+            expected.add(item.path, item.algorithm, item.digest)
+        return expected, listing.notes

@@ -15,11 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
-from vdt import fs
+from vdt import checksums, fs
 from vdt.copyjob import CopyJob
 from vdt.diagnosis import OTHER, TRUNCATED, ZEROS, Comparison, Diagnosis
 from vdt.findings import XXH128, Check, Finding
-from vdt.hashing import Digester, digest_of, new_hash
+from vdt.hashing import Digester, digest_of
+from vdt.inside import open_inside
 from vdt.model import Evidence, Judged, Links
 from vdt.steps import StoppedReadingError
 from vdt.stream import views_of
@@ -86,11 +87,11 @@ class Auditor:
 
     def _part(self, folder: str, checks: Tuple[Check, ...], done: Pairs) -> None:
         job = self._job
-        with _open("destination", job.destination, folder, follow=not folder) as dest:
+        with _open("destination", job.destination, folder, inside=True) as dest:
             if not job.source:
                 self._files(checks, None, dest, done)
                 return
-            with _open("source", job.source, folder, follow=not folder or self._follow) as source:
+            with _open("source", job.source, folder, inside=not self._follow) as source:
                 self._files(checks, source, dest, done)
 
     def _files(self, checks: Tuple[Check, ...], source: Optional[fs.Folder], dest: fs.Folder, done: Pairs) -> None:
@@ -210,7 +211,7 @@ class Auditor:
         job = self._job
         at_source = side == "source"
         cold = self._source_cold if at_source else self._cold
-        digester, other = Digester(), None if algorithm == XXH128 else new_hash(algorithm)
+        digester, other = Digester(), None if algorithm == XXH128 else checksums.new(algorithm)
         try:
             with folder.open_back(check.name, cold=cold, follow=at_source and self._follow) as (before, fd):
                 if not before.regular:
@@ -336,10 +337,10 @@ class _Beside:
         return self._result
 
 
-def _open(side: str, root: str, folder: str, *, follow: bool) -> fs.Folder:
-    """Open a folder of one side. Raises _SideError."""
+def _open(side: str, root: str, folder: str, *, inside: bool) -> fs.Folder:
+    """Open a folder of one side; `inside` refuses links on the way to it. Raises _SideError."""
     try:
-        return fs.Folder(fs.full_path(root, folder), follow=follow)
+        return open_inside(root, folder) if inside else fs.Folder(fs.full_path(root, folder))
     except OSError as error:
         raise _SideError(side, error) from error
 

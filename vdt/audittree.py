@@ -89,7 +89,8 @@ def audit_tree(request: AuditRequest, tools: AuditTools) -> AuditResult:
 
     Raises:
         UsageError: what was asked makes no sense together.
-        RefusedError: a side cannot be read at all, or the manifest is none.
+        RefusedError: a side cannot be read at all.
+        ManifestError: the manifest cannot be used.
         LostOutputError: evidence, state or manifest could not be written.
     """
     return _AuditTree(request, tools).run()
@@ -217,12 +218,13 @@ class _AuditTree:
         return ("manifest", self._manifest, str(found.st_size), str(found.st_mtime_ns), self._request.hash)
 
     def _against(self, known: OnRecord) -> Tuple[Optional[Expected], str, str]:
-        """(what is listed, in words, its noun). Raises RefusedError."""
+        """(what is listed, in words, its noun). Raises RefusedError, ManifestError."""
         request = self._request
         if self._source:
             return None, f"source {self._source}", "the source"
         if self._manifest:
-            listed = expected_in_manifest(self._manifest, self._destination, request.hash)
+            listed, notes = expected_in_manifest(self._manifest, self._destination, request.hash)
+            self._notes += notes
             return listed, f"manifest {self._manifest}", "the manifest"
         expected = expected_on_record(known.records)
         if expected.count:

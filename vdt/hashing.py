@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Callable, Dict, Iterable, List, Optional, Protocol, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import xxhash
 
@@ -13,27 +13,6 @@ OTHER_DIGESTS = ("md5", "sha256")  # what --also_hash offers
 def digest_of(view: memoryview) -> str:
     """xxh128 of bytes that lie in memory as a whole, 32 hex digits."""
     return xxhash.xxh3_128_hexdigest(view)
-
-
-class Hash(Protocol):
-    """A running digest of any algorithm."""
-
-    def update(self, view: memoryview, /) -> object: ...
-    def hexdigest(self) -> str: ...
-
-
-_XXHASH: Dict[str, Callable[[], Hash]] = {
-    "xxh32": xxhash.xxh32,
-    "xxh64": xxhash.xxh64,
-    "xxh3": xxhash.xxh3_64,
-    "xxh128": xxhash.xxh3_128,
-}
-
-
-def new_hash(algorithm: str) -> Hash:
-    """A digest of one of the algorithms that manifests use. Raises ValueError for an unknown one."""
-    made = _XXHASH.get(algorithm)
-    return made() if made is not None else hashlib.new(algorithm, usedforsecurity=False)
 
 
 def short_digest(data: bytes) -> str:

@@ -18,7 +18,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from vdt import fs
 from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import Meter
-from vdt.errors import AwayError, LostOutputError, RefusedError, UsageError, VdtError
+from vdt.errors import AwayError, LostOutputError, ManifestError, RefusedError, UsageError, VdtError
 from vdt.findings import AuditResult, verdict_words
 from vdt.hashing import short_digest
 from vdt.model import Judged, Kind
@@ -245,7 +245,7 @@ def _one(root: str, run: str, request: ScrubRequest, tools: AuditTools) -> RunLi
             result = audit_tree(asked, tools)
         except LostOutputError:
             raise
-        except (RefusedError, AwayError, UsageError) as error:
+        except (RefusedError, AwayError, ManifestError) as error:
             code = max(code, 8)
             reasons.append(_reason(tree, error))
             continue

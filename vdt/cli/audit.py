@@ -15,6 +15,7 @@ from vdt.audit import no_listener
 from vdt.auditreport import entry_object, line_object, report_lines, result_object
 from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools, audit_tree
 from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.checksums import ALGORITHMS
 from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals, whole_number
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
@@ -29,8 +30,6 @@ from vdt.supervise import supervised
 from vdt.transfer import NoLimit
 from vdt.version import __version__
 from vdt.watch import Watch
-
-HASHES = ("xxh32", "xxh64", "xxh3", "xxh128", "md5", "sha1", "sha256", "sha512")
 
 _EPILOG = """\
 examples:
@@ -54,7 +53,12 @@ def parser() -> Parser:
     what = p.add_argument_group("what it is held against (without either: the digests on record beside it)")
     what.add_argument("--source", metavar="SRC", help="the tree it was copied from; both are read")
     what.add_argument("--manifest", metavar="FILE", help="digests that xxhsum, md5sum, sha256sum or this tool wrote")
-    what.add_argument("--hash", choices=HASHES, default="", help="algorithm of --manifest, where it does not tell")
+    what.add_argument(
+        "--hash",
+        metavar="NAME",
+        default="",
+        help=f"algorithm of --manifest, where it does not tell: {', '.join(ALGORITHMS)}",
+    )
     what.add_argument("--write-manifest", metavar="FILE", help="write the digests of a copy that is right")
     what.add_argument("--strict", action="store_true", help="extras count as wrong")
     what.add_argument(
