@@ -21,6 +21,7 @@ from vdt.records import Record, Records
 
 RECORDED = "recorded"  # evidence of an audit that had nothing proven to hold a file against
 
+_RECORDED = f'"evidence": "{RECORDED}"'
 _NAME = re.compile(r"\d{8}T\d{6}.*\.jsonl\Z")
 _quote = json.encoder.encode_basestring_ascii
 _BUFFER_CHARS = 1 << 16
@@ -185,6 +186,8 @@ def read_evidence(folder: str, take: Callable[[str, str, Record, str], None]) ->
         try:
             with open(path, encoding="ascii", errors="replace", newline="\n") as file:
                 for line in file:
+                    if _RECORDED in line and line.endswith("}\n"):
+                        continue  # most lines of an audit that had only a manifest; spares reading them as JSON
                     parsed = _parse(line)
                     if parsed is None:
                         bad += not _is_other_line(line)
