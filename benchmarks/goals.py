@@ -17,6 +17,8 @@ medians and ratios. Linux only.
     cold     8 GB of mixed sizes proven from the disk; DIR on a real disk, and only when asked for
     calls    system calls of one small file (needs strace)
     floor    what small cannot go below in Python: the bare verified loop, and the start of the process
+    audit_small  20,000 small files held against their manifest; DIR and asking as for cold
+    audit_large  4 files of 1 GiB, likewise
     disk     what cold cannot go below on this disk: three passes over 2 GiB at once; DIR and asking as for cold
 """
 
@@ -32,6 +34,7 @@ import subprocess
 import sys
 from typing import Callable, Dict, List
 
+from rows.audit import audit_large, audit_small
 from rows.calls import calls
 from rows.cold import cold
 from rows.floors import disk, interpreter
@@ -70,11 +73,15 @@ _ROWS: Dict[str, _Row] = {
         report, base, options.files, int(options.large_gib * 2**30), options.latency_files
     ),
     "cold": lambda report, base, options: cold(report, base, int(options.cold_gb * 1e9)),
+    "audit_small": lambda report, base, options: audit_small(report, base, options.files),
+    "audit_large": lambda report, base, options: audit_large(report, base, int(options.large_gib * 2**30)),
     "calls": lambda report, base, options: calls(report, base),
     "floor": lambda report, base, options: interpreter(report, base, options.files),
     "disk": lambda report, base, options: disk(report, base, 2 << 30),
 }
-_UNASKED = [name for name in _ROWS if name not in ("cold", "disk")]  # these want another DIR
+_UNASKED = [
+    name for name in _ROWS if name not in ("cold", "disk", "audit_small", "audit_large")
+]  # these want another DIR
 
 
 def _heading() -> List[str]:

@@ -21,6 +21,7 @@ from typing import Dict, Iterator, List, NamedTuple, Set
 import pytest
 from vdt.etc import CONFIG_TEMPLATE, read_template
 
+from vdt.cli import audit as audit_command
 from vdt.cli import copy as copy_command
 from vdt.cli import demo as demo_command
 from vdt.cli import drop_in
@@ -118,7 +119,7 @@ FOREIGN = {
 
 def known_options() -> Set[str]:
     known: Set[str] = set()
-    for parser in (drop_in.parser(), copy_command.parser(), demo_command.parser()):
+    for parser in (drop_in.parser(), copy_command.parser(), audit_command.parser(), demo_command.parser()):
         known.update(option for action in parser._actions for option in action.option_strings)
     return known
 
@@ -253,7 +254,7 @@ def demonstration_run(home: Path) -> None:
 
 @pytest.mark.skipif(not POSIX or not shutil.which("xxhsum"), reason="needs a POSIX shell and xxhsum")
 def test_the_tested_blocks_run_as_printed(home: Path) -> None:
-    assert sum(b.text.startswith("# tested\n") for b in blocks(README)) == 4
+    assert sum(b.text.startswith("# tested\n") for b in blocks(README)) == 5
     demonstration_run(home)
     out = shell(block_under("Try it without an instrument"), home, home)
     first, _, rest = out.partition("raw_data: would copy 1 files")
@@ -268,6 +269,9 @@ def test_the_tested_blocks_run_as_printed(home: Path) -> None:
     (home / "run1" / "one.txt").write_text("1")
     out = shell(block_under("Any other folder: `vdt copy`"), home, home)
     assert out.count("Verdict: proven") == 2
+    out = shell(block_under("Auditing and repairing a copy"), home, home)
+    assert out.count("Verdict: right\n") == 3 and "run1: right" in out
+    assert json.loads((home / "audit.json").read_text("ascii"))["exit_code"] == 0
     assert (home / "copy.log").exists() and (home / "backup" / "run1.xxh128").exists()
 
 

@@ -138,8 +138,8 @@ def copy_tree(
             made = preflight.make_missing(destination)
             try:
                 target = preflight.probe(destination)
-                lock, inside = _lock(destination, stop, say)
-                stack.callback(_release, lock, reports.watch, watched)
+                lock, inside = take_lock(destination, stop, say)
+                stack.callback(give_back, lock, reports.watch, watched)
                 watched.prove_by(lock.seen)
                 if job.state_name and not inside:
                     preflight.remove_empty([os.path.join(destination, STATE_INSIDE)])
@@ -189,7 +189,7 @@ def copy_tree(
     return result
 
 
-def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
+def take_lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
     """Take the lock beside the destination, or inside it where that is refused for good; (lock, True when inside)."""
     parent, name = os.path.split(os.path.realpath(destination).rstrip("/\\") or destination)
     beside = os.path.join(parent, f".{name}.vdt")
@@ -218,7 +218,7 @@ def _lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
     raise last
 
 
-def _release(lock: TreeLock, watch: Watch, outage: Outage) -> None:
+def give_back(lock: TreeLock, watch: Watch, outage: Outage) -> None:
     """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process; and unless
     the destination was given up: another volume may stand there."""
     if not watch.abandoned:

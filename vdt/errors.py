@@ -5,6 +5,7 @@ VdtError                     something a person can act on: one or two plain sen
 +-- ConfigError              all faults of a configuration file together             exit 16
 +-- RefusedError             nothing was touched: paths overlap, a probe failed ...  exit 16
 |   +-- LockedError          another transfer works on this tree                     exit 16
++-- ManifestError            a manifest to check with is none, or is hostile          exit 16
 +-- LostOutputError          the log, manifest or evidence could not be written      exit 16
 +-- AwayError                a share went away and did not come back in time         exit 16
 +-- StoppedError             somebody asked for the end (Ctrl-C, SIGTERM)            exit 8
@@ -49,6 +50,21 @@ class RefusedError(VdtError):
 
 class LockedError(RefusedError):
     """Another transfer holds the lock of this tree."""
+
+
+class ManifestError(VdtError):
+    """A manifest that cannot be used; nothing was checked with it.
+
+    Attributes:
+        path: the manifest, as it was named.
+        line: number of the line at fault, from 1; 0 where it is none in particular.
+        fault: a sentence, safe to print.
+    """
+
+    def __init__(self, path: str, line: int, fault: str) -> None:
+        self.path, self.line, self.fault = path, line, fault
+        where = f", line {line}" if line else ""
+        super().__init__(f"The manifest {path}{where}: {fault}")
 
 
 class LostOutputError(VdtError):

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 from datetime import datetime, timedelta
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from vdt import fs
 from vdt.appender import Appender
@@ -19,6 +19,9 @@ from vdt.errors import LostOutputError
 from vdt.model import Evidence
 from vdt.records import Record, Records
 
+RECORDED = "recorded"  # evidence of an audit that had nothing proven to hold a file against
+
+_RECORDED = f'"evidence": "{RECORDED}"'
 _NAME = re.compile(r"\d{8}T\d{6}.*\.jsonl\Z")
 _quote = json.encoder.encode_basestring_ascii
 _BUFFER_CHARS = 1 << 16
@@ -53,22 +56,34 @@ class EvidenceWriter:
         self._file: Optional[Appender] = None
         self.path = ""
 
-    def add(self, path: str, record: Record, when: str) -> None:
-        """Write one line. `when` is the local time with offset, ISO 8601.
+    def note(self, values: Dict[str, Any]) -> None:
+        """Write a line that proves nothing: what an audit is held against, or what it found wrong.
 
         Raises:
             LostOutputError: the evidence could not be written.
         """
+        self._line(json.dumps(values))
+
+    def add(self, path: str, record: Record, when: str, *, recorded: bool = False) -> None:
+        """Write one line. `when` is the local time with offset, ISO 8601; `recorded` says that nothing was proven.
+
+        Raises:
+            LostOutputError: the evidence could not be written.
+        """
+        level = RECORDED if recorded else record.evidence.value
         line = (
             f'{{"path": {_quote(path)}, "size": {record.size_bytes}, "mtime_ns": {record.mtime_ns}, '
-            f'"xxh128": "{record.digest}", "evidence": "{record.evidence.value}", "when": "{when}"'
+            f'"xxh128": "{record.digest}", "evidence": "{level}", "when": "{when}"'
         )
         if record.stored_mtime_ns != record.mtime_ns:
             line += f', "stored_mtime_ns": {record.stored_mtime_ns}'
         if record.also:
             name, _, digest = record.also.partition(":")
             line += f', "{name}": "{digest}"'
-        self._lines.append(line + "}\n")
+        self._line(line + "}")
+
+    def _line(self, line: str) -> None:
+        self._lines.append(line + "\n")
         self._held += len(self._lines[-1])
         if self._file is None or self._held >= _BUFFER_CHARS:
             self._put(lambda file: file.write(self._take() if self._held >= _BUFFER_CHARS else b""))
@@ -117,6 +132,12 @@ class EvidenceWriter:
 
 def parse_line(line: str) -> Optional[Tuple[str, Record]]:
     """(path, record) of one evidence line, or None where it is not one."""
+    parsed = _parse(line)
+    return None if parsed is None else parsed[:2]
+
+
+def _parse(line: str) -> Optional[Tuple[str, Record, str]]:
+    """(path, record, when)."""
     try:
         values = json.loads(line)
         also = next((f"{name}:{values[name]}" for name in ("md5", "sha256") if name in values), "")
@@ -128,12 +149,12 @@ def parse_line(line: str) -> Optional[Tuple[str, Record]]:
             evidence=Evidence(values["evidence"]),
             also=also,
         )
-        path = values["path"]
+        path, when = values["path"], str(values.get("when", ""))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     if not isinstance(path, str) or not path:
         return None
-    return path, record
+    return path, record, when
 
 
 def load_records(folder: str) -> Tuple[Records, List[str]]:
@@ -143,37 +164,54 @@ def load_records(folder: str) -> Tuple[Records, List[str]]:
     lines are passed over.
     """
     records = Records()
+    return records, read_evidence(folder, lambda host, path, record, when: records.add(path, record))
+
+
+def read_evidence(folder: str, take: Callable[[str, str, Record, str], None]) -> List[str]:
+    """Hand every line of a tree's evidence to `take` (host, path, record, when), oldest file first.
+
+    `take` raises ValueError for a record that does not fit. Returns notes on what could not be used.
+    """
     notes: List[str] = []
     try:
         names = sorted(name for name in os.listdir(folder) if _NAME.match(name))
     except FileNotFoundError:
-        return records, notes
+        return notes
     except OSError as error:
-        return records, [f"The evidence of earlier runs in {folder} cannot be read: {fs.explain(error)[1]}."]
+        return [f"The evidence of earlier runs in {folder} cannot be read: {fs.explain(error)[1]}."]
     for name in names:
         path = os.path.join(folder, name)
         bad = 0
+        host = _host_of(name)
         try:
             with open(path, encoding="ascii", errors="replace", newline="\n") as file:
                 for line in file:
-                    parsed = parse_line(line)
+                    if _RECORDED in line and line.endswith("}\n"):
+                        continue  # most lines of an audit that had only a manifest; spares reading them as JSON
+                    parsed = _parse(line)
                     if parsed is None:
                         bad += not _is_other_line(line)
                     else:
                         try:
-                            records.add(*parsed)
+                            take(host, *parsed)
                         except ValueError:
                             bad += 1
         except OSError as error:
             notes.append(f"The evidence {path} cannot be read: {fs.explain(error)[1]}.")
         if bad:
             notes.append(f"{path}: {bad} line(s) are damaged and were passed over; those files are proven again.")
-    return records, notes
+    return notes
+
+
+def _host_of(name: str) -> str:
+    """The host in the name of an evidence file: <date-time>-<host>-<purpose>.jsonl."""
+    return name.rpartition(".")[0].rpartition("-")[0].partition("-")[2]
 
 
 def _is_other_line(line: str) -> bool:
-    """True for a sound line that simply is no proof (evidence "recorded" of an audit)."""
+    """True for a sound line that simply is no proof: an audit's head, and what it recorded or found wrong."""
     try:
-        return isinstance(json.loads(line), dict) and '"evidence": "recorded"' in line
+        values = json.loads(line)
+        return isinstance(values, dict) and (values.get("evidence") == RECORDED or "audit" in values)
     except (ValueError, RecursionError):
         return False

@@ -237,6 +237,29 @@ class Outcome(NamedTuple):
     resumed_bytes: int = 0  # of these, so many lay in the partial of an earlier try and were read again
 
 
+class Judged(enum.Enum):
+    """What an audit says of one name."""
+
+    __hash__ = object.__hash__  # members are counted once a file
+
+    OK = "OK"
+    DIFFERENT = "DIFFERENT"
+    MISSING = "MISSING"
+    EXTRA = "EXTRA"
+    UNREADABLE = "UNREADABLE"
+    UNSTABLE = "UNSTABLE"
+    TYPE = "TYPE"
+
+
+class Side(enum.Enum):
+    """Which side of a file that is DIFFERENT left what is on record."""
+
+    DESTINATION = "destination changed"
+    SOURCE = "source changed"
+    BOTH = "both changed"
+    NO_RECORD = "no record"
+
+
 class Problem(NamedTuple):
     """One file that did not end well, for reports."""
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Protocol, Set, Tuple
 
 from vdt import fs
 from vdt.errors import StoppedError
 from vdt.model import Entry, Kind, Links, Policy, Problem, join
-from vdt.plan import FolderPlan, Pair, Planner
+from vdt.plan import FolderPlan, Pair
 from vdt.snapshot import Snapshot
 
 # Never entered at a root: snapshots of the file server, the recycle bin, Windows' own folder.
@@ -21,6 +21,14 @@ ROOT_FOLDERS_LEFT_OUT = frozenset({".snapshot", "~snapshot", "$RECYCLE.BIN", "Sy
 _NO_LINKS: Dict[str, bool] = {}
 Lister = Callable[[str], List[Entry]]
 Again = Callable[[Callable[[], Any]], Any]  # does what only reads, and again where a share was away
+
+
+class Plans(Protocol):
+    """Decides what is to be done with a folder, under a policy."""
+
+    policy: Policy
+
+    def plan(self, pair: Pair) -> FolderPlan: ...
 
 
 def once(act: Callable[[], Any]) -> Any:
@@ -42,7 +50,7 @@ class Scanned(NamedTuple):
 def walk(
     source: str,
     dest: str,
-    planner: Planner,
+    planner: Plans,
     links: Links,
     lister: Lister,
     *,
@@ -79,7 +87,7 @@ def walk(
         except OSError as error:
             yield Scanned(folder, entry, None, error, "Source")
             continue
-        left_out = [item for item in listing if not folder and _never_entered(item)]
+        left_out = [item for item in listing if not folder and never_entered(item)]
         listing = [item for item in listing if item not in left_out] if left_out else listing
         listing.sort()
         broken: List[Tuple[Entry, str]] = []
@@ -94,7 +102,7 @@ def walk(
                 yield Scanned(folder, entry, None, error, "Destination")
                 continue
         if present is not None and not folder:
-            present = [item for item in present if not _never_entered(item) and item.name != state_name]
+            present = [item for item in present if not never_entered(item) and item.name != state_name]
         plan = planner.plan(Pair(folder, listing, present, passed))
         plan.special += [(item, "a folder of the system, never entered") for item in left_out]
         if planner.policy.all_extras and plan.extra_folders:
@@ -111,7 +119,8 @@ def walk(
                 break
 
 
-def _never_entered(entry: Entry) -> bool:
+def never_entered(entry: Entry) -> bool:
+    """True for a folder of the system at a root."""
     return entry.kind is Kind.FOLDER and entry.name in ROOT_FOLDERS_LEFT_OUT
 
 
@@ -208,7 +217,7 @@ def take_snapshot(
             snapshot.unreadable.append(Problem(folder, fs.explain(error)[1]))
             listing = []
         if not folder:
-            listing = [item for item in listing if not _never_entered(item)]
+            listing = [item for item in listing if not never_entered(item)]
         listing.sort()
         if links is Links.FOLLOW or policy.skips_links:
             listing, broken, passed = _see_links(place, listing, set(above), again, links, policy)

@@ -16,6 +16,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
+from vdt.chosen import Chosen, States
 from vdt.copier import Copier
 from vdt.copyjob import Batch, CopyJob, Meter, Part
 from vdt.desk import Desk
@@ -91,6 +92,7 @@ class TreeJob:
     log_format: LogFormat = LogFormat(mt=True)
     told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
     notes: Tuple[str, ...] = ()
+    chosen: Optional[States] = None  # a repair: only these files
 
 
 def lister(retry: RetryPlan, stop: StopFlag, outage: Presence = ALWAYS_THERE) -> Callable[[str], List[Entry]]:
@@ -148,8 +150,8 @@ class _Transfer:
             job.source, job.destination, job.log_format, reports, before=job.before, also=job.also
         )
         self._recorder.notes += [*job.target.notes, *job.notes]
-        answer_s = max(_answer_s(job.source), _answer_s(job.destination))
-        slow = workers_at_first(answer_s, job.threads, flushes=False) > 1
+        slowest_s = max(answer_s(job.source), answer_s(job.destination))
+        slow = workers_at_first(slowest_s, job.threads, flushes=False) > 1
         self._ahead = Lookahead(self._listed, self._made, job.threads if slow else 0)
         self._grown: Set[str] = set()  # folders in which new ones were made
         self._list = lister(job.retry, stop, outage)
@@ -193,7 +195,7 @@ class _Transfer:
         self._engine: Engine[Batch, Tuple[int, List[Outcome]]] = Engine(
             self._work,
             job.threads,
-            begin=workers_at_first(answer_s, job.threads, flushes=job.target.volume.flush is not fs.Flush.NONE),
+            begin=workers_at_first(slowest_s, job.threads, flushes=job.target.volume.flush is not fs.Flush.NONE),
             done=lambda: meter.units,
             light=lambda batch: batch.light,
             desk=desk,
@@ -233,7 +235,7 @@ class _Transfer:
         if not job.dry_run and not self._outage.lost:
             self._watch.phase("Finishing", job.destination)
             try:
-                if self._walked and not self._stop and not recorder.tally.dirs.failed:
+                if self._walked and not self._stop and not recorder.tally.dirs.failed and job.chosen is None:
                     self._drop_untouched_partials()
                 if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
                     self._finish_folders()
@@ -346,10 +348,11 @@ class _Transfer:
     def _stream(self) -> Iterator[Optional[Batch]]:
         """Batches as the walk finds them, then retries as they fall due, then the second look."""
         job, batcher = self._job, Batcher(files_in_a_batch(self._job.target.volume.flush))
+        planner = Planner(self._rules(), job.records)
         scanned = walk(
             job.source,
             job.destination,
-            Planner(self._rules(), job.records),
+            planner if job.chosen is None else Chosen(planner, job.chosen),
             job.policy.links,
             self._ahead.listing,
             dest_exists=not job.dry_run or _is_folder(job.destination),
@@ -455,7 +458,7 @@ class _Transfer:
                     recorder.refused(action.path, action.source.size_bytes, "its folder could not be made")
                 return
         self._count_folder(item.folder, new=new, makes=makes)
-        if item.entry is not None:
+        if item.entry is not None and (job.chosen is None or plan.is_new or plan.actions):
             self._folders.append((item.folder, item.entry))
         recorder.plan(plan)
         for entry, reason in item.broken_links:
@@ -679,7 +682,7 @@ def _volume(path: str) -> fs.Volume:
         return fs.Volume("unknown", fs.Flush.FILE, False)
 
 
-def _answer_s(path: str) -> float:
+def answer_s(path: str) -> float:
     """How long a side takes to answer a call that no cache answers: the better of two; 0 where it does not."""
     best = 0.0
     for _ in range(2):

@@ -27,6 +27,7 @@ _EPILOG = """\
 examples:
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202 --copy_type output --disk
+  vizgen_data_transfer --audit 202310261058_VZGEN1_VMSC10202
   vizgen_data_transfer --ignore_python_counts raw_data:bytes -- 202310261058_VZGEN1_VMSC10202
 
 exit code: 0 every selected tree arrived and its checks passed; 8 and above not; 16 nothing could be done.
@@ -68,6 +69,24 @@ def parser() -> Parser:
         help="let an older or shorter source replace a proven copy (otherwise it is a conflict)",
     )
     what.add_argument("--dry_run", action="store_true", help="list what would be done; change and write nothing")
+    audit = p.add_argument_group("a copy that exists")
+    audit.add_argument(
+        "--audit",
+        action="store_true",
+        help="copy nothing: read the copy, hold it against the source, the digests on record or the manifest",
+    )
+    audit.add_argument(
+        "--repair", action="store_true", help="with --audit: copy again what is missing or changed at the destination"
+    )
+    audit.add_argument(
+        "--accept_source",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="with --repair: these files too though their source changed or nothing is on record (raw_data/PATH ...), "
+        "or all",
+    )
     how = p.add_argument_group("how")
     how.add_argument(
         "--threads", type=whole_number(1, 128), metavar="N", help="most worker threads, 1 to 128 (default 8)"
@@ -131,6 +150,7 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
         )
     if options.bwlimit:
         parse_bwlimit(options.bwlimit)
+    _check_audit(options)
     return Request(
         run_id=check_run_id(options.run_id),
         config=options.vizgen_config,
@@ -152,7 +172,26 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
         mail=not options.no_email,
         json=options.json,
         robocopy_exit_code=options.robocopy_exit_code,
+        audit=options.audit,
+        repair=options.repair,
+        accept_source=tuple(options.accept_source),
     )
+
+
+_NO_AUDIT = (
+    *("dry_run", "verify", "existing", "replace_proven", "also_hash", "ignore_space", "robocopy_check"),
+    *("robocopy_exit_code", "ignore_python_counts", "ignore_robocopy_counts"),
+)
+
+
+def _check_audit(options: argparse.Namespace) -> None:
+    """Raises UsageError where an audit and a transfer are asked for at once."""
+    for option, needs in (("repair", "audit"), ("accept_source", "repair")):
+        if getattr(options, option) and not getattr(options, needs):
+            raise UsageError(f"--{option} belongs to --{needs}: give that too.")
+    wrong = [name for name in _NO_AUDIT if getattr(options, name)] if options.audit else []
+    if wrong:
+        raise UsageError(f"--{wrong[0]} has no meaning in an audit, which copies nothing by itself. Leave it out.")
 
 
 def init_config(folder: str) -> str:

@@ -17,6 +17,12 @@ def _copy(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _audit(arguments: List[str]) -> int:
+    from vdt.cli.audit import command
+
+    return command(arguments)
+
+
 def _robocopy(arguments: List[str]) -> int:
     from vdt.cli.robocopy import command
 
@@ -31,6 +37,7 @@ def _demo(arguments: List[str]) -> int:
 
 _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "copy": (_copy, "copy a tree, read every file back and prove it"),
+    "audit": (_audit, "read a copy that exists, say what is wrong with it, repair it"),
     "robocopy": (_robocopy, "the same with robocopy's own command line, log and exit code"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }

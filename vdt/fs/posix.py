@@ -393,6 +393,14 @@ class Folder:
             self._fd = os.open(path, _FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
         self._read_flags: Tuple[int, ...] = _READ_FLAGS
 
+    def child(self, name: str) -> Folder:
+        """Open a folder in this one; a link that stands in its place is refused (ELOOP, ENOTDIR)."""
+        below = Folder.__new__(Folder)
+        below.path = self.at(name)
+        below._fd = os.open(name, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=self._fd)
+        below._read_flags = _READ_FLAGS
+        return below
+
     def close(self) -> None:
         """Let the directory go; a second call does nothing."""
         fd, self._fd = self._fd, -1

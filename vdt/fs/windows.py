@@ -298,6 +298,13 @@ class Folder:
         if not os.path.isdir(self._base):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
+    def child(self, name: str) -> Folder:
+        """A folder in this one; a link or junction that stands in its place is refused."""
+        found = os.lstat(self._in(name))
+        if _entry(name, found, self.at(name)).kind is Kind.LINK:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.at(name))
+        return Folder(self.at(name))
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -97,6 +97,28 @@ def compose(report: RunReport) -> MailText:
     )
 
 
+def compose_lists(
+    subject: str,
+    verdict: Sequence[str],
+    sections: Sequence[Tuple[str, Sequence[Tuple[str, Sequence[str]]]]],
+    last: str,
+    *,
+    yes: bool,
+    passed: bool,
+) -> MailText:
+    """A mail of lists alone: sections of (heading, lists), each list with its title. Names are escaped here."""
+    made = tuple(
+        _Section(heading, tuple(_Items(title, tuple(_cut(lines, "the JSON report"))) for title, lines in lists))
+        for heading, lists in sections
+    )
+    subject = printable(subject)
+    return MailText(
+        subject,
+        _as_plain(subject, verdict, made, last),
+        _as_html(subject, verdict, made, last, yes=yes, passed=passed),
+    )
+
+
 def _verdict(report: RunReport) -> Tuple[str, ...]:
     verdict = report.verdict
     if verdict.yes:

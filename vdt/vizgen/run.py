@@ -79,6 +79,9 @@ class Request:
     mail: bool = True
     json: Optional[str] = None
     robocopy_exit_code: bool = False
+    audit: bool = False
+    repair: bool = False
+    accept_source: Tuple[str, ...] = ()
 
 
 @dataclass
@@ -115,10 +118,16 @@ def run(request: Request, around: Surroundings) -> Ended:
         ),
         around.stop,
     )
-    return _Run(request, config, around).end_to_end()
+    if request.audit:
+        from vdt.vizgen.auditrun import AuditRun  # it is a Run too, and most runs audit nothing
+
+        return AuditRun(request, config, around).end_to_end()
+    return Run(request, config, around).end_to_end()
 
 
-class _Run:
+class Run:
+    """The frame of a run: its order, its ends, its mail. `auditrun.py` fills it with other work."""
+
     def __init__(self, request: Request, config: Config, around: Surroundings) -> None:
         self._request, self._config, self._around = request, config, around
         self._began = time.monotonic()
@@ -143,7 +152,7 @@ class _Run:
             if request.dry_run:
                 return Ended(supervised(self._dry_run, self._around.stop))
             with fs.stay_awake():
-                supervised(self._transfer, self._around.stop)
+                supervised(self._work, self._around.stop)
         except AbandonedError as gone:
             error, code = self._abandon(gone), gone.exit_code
         except StoppedError as stopped:
@@ -181,7 +190,7 @@ class _Run:
             for kind in self._request.copy_types
         ]
 
-    def _transfer(self) -> None:
+    def _work(self) -> None:
         request, config = self._request, self._config
         mode = request.robocopy_check or config.robocopy_check or "auto"
         stop = self._around.stop
@@ -367,27 +376,34 @@ class _Run:
         if request.json:
             report = self._write_json(request.json, report)
         text = compose(report)
-        if request.mail and not request.dry_run:
-            self._mail(text, report)
+        self._hand_out(text, _verdict_line(report.verdict))
+        return Ended(report.exit_code, text)
+
+    def _hand_out(self, text: MailText, last: str) -> None:
+        """Mail, screen and master log of a run that is over."""
+        if self._request.mail and not self._request.dry_run:
+            self._mail(text)
         for line in text.plain.split("\n"):
             self._log(line)
-        self._tell(_verdict_line(report.verdict))
+        self._tell(last)
         self._around.progress.end()
         if self._master is not None:
             trouble = self._deliver(self._master)
             if trouble:
                 self._around.say(trouble)
-        return Ended(report.exit_code, text)
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
-        value = _run_object(report, self._started)
+        written = self._json_written(path, _run_object(report, self._started))
+        return report if written else replace(report, exit_code=16)
+
+    def _json_written(self, path: str, value: Dict[str, Any]) -> bool:
         try:
             supervised(lambda: write_json(path, value, self._around.stdout), self._around.stop)
         except (LostOutputError, AbandonedError) as error:
             lost = f"The JSON report {path} was given up." if isinstance(error, AbandonedError) else str(error)
             self._tell(f"ERROR: {lost}", level="error")
-            return replace(report, exit_code=16)
-        return report
+            return False
+        return True
 
     def _deliver(self, master: MasterLog) -> str:
         """The master log goes to the share, which may be what hangs; returns what is to be said of it."""
@@ -404,7 +420,7 @@ class _Run:
     def _bounded(self, work: Callable[[], str]) -> str:
         return supervised(work, self._around.stop, within_s=_LOGS_WITHIN_S)
 
-    def _mail(self, text: MailText, report: RunReport) -> None:
+    def _mail(self, text: MailText) -> None:
         config = self._config
         settings = SmtpSettings(
             config.smtp_server,

@@ -1,0 +1,248 @@
+"""`vizgen_data_transfer RUN_ID --audit`: the trees of a run that was copied, read and judged; every end is reported.
+
+Each tree is held against its source where that is still there, with the digests on record to tell which side changed;
+else against the manifest beside it; else its digests are put on record in a first manifest. Only `--repair` writes into
+a tree.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Dict, List, Optional, Tuple
+
+from vdt.auditreport import detail_lines, report_lines, result_object
+from vdt.audittree import ALL, AuditRequest, AuditTools, audit_tree
+from vdt.errors import AwayError, RefusedError, StoppedError, VdtError
+from vdt.findings import AuditResult, objection_to_deleting
+from vdt.model import Judged
+from vdt.preflight import check_report
+from vdt.treelog import TreeLog
+from vdt.version import __version__
+from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.mail import MailText, compose_lists
+from vdt.vizgen.run import Ended, Run
+
+FATAL, NOT_RIGHT = 16, 8
+
+
+@dataclass(frozen=True)
+class AuditedTree:
+    """One selected tree and what came of it."""
+
+    paths: TreePaths
+    result: Optional[AuditResult] = None
+    error: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return FATAL if self.error or self.result is None else self.result.exit_code
+
+
+class AuditRun(Run):
+    """A run that reads instead of copying."""
+
+    def _work(self) -> None:
+        self._audited: List[AuditedTree] = []
+        self._at: Optional[TreePaths] = None
+        self._audit_tools: Optional[AuditTools] = None
+        config, request = self._config, self._request
+        self._watch.phase("Looking at", config.isilon_drive)
+        if not os.path.isdir(config.isilon_drive):
+            raise RefusedError(
+                f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in "
+                f"{config.path})."
+            )
+        for kind in CopyType:
+            item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
+            check_report("" if request.json == "-" else request.json or "", item.source)
+        for item in self._lay_out():
+            if self._around.stop:
+                raise StoppedError(f"The audit was stopped ({self._around.stop.reason}); the same command goes on.")
+            self._one(item)
+        if self._around.stop:
+            raise StoppedError(f"The audit ended early: {self._around.stop.reason}. The same command goes on with it.")
+
+    def _one(self, item: TreePaths) -> None:
+        name = item.copy_type.value
+        asked = self._asked(item)
+        held_against = asked.source or asked.manifest or "the digests on record"
+        self._tell(f"{name}: auditing {item.destination} against {held_against}")
+        self._at = item
+        with ExitStack() as stack:
+            tools = AuditTools(self._around.stop, self._around.progress, self._meter(), self._tell, watch=self._watch)
+            self._audit_tools = tools
+            if asked.repair:
+                log = TreeLog(item.log)
+                stack.callback(log.close)
+                tools.log = log
+            try:
+                result = audit_tree(asked, tools)
+            except StoppedError:
+                raise
+            except VdtError as error:
+                self._audited.append(AuditedTree(item, error=str(error)))
+                self._tell(f"{name}: FAILED: {error}", level="error")
+                if isinstance(error, AwayError):
+                    raise
+                return
+        self._audited.append(AuditedTree(item, result))
+        for line in report_lines(result):
+            self._tell(f"{name}: {line}", level="warning" if result.exit_code else "info")
+
+    def _asked(self, item: TreePaths) -> AuditRequest:
+        request, settings = self._request, self._settings
+        self._watch.phase("Looking at", item.source)
+        source = item.source if os.path.isdir(item.source) else ""
+        self._watch.phase("Looking at", item.destination)
+        manifest = item.manifest if os.path.isfile(item.manifest) else ""
+        if request.repair and not source:
+            raise RefusedError(
+                f"The source of {item.copy_type.value} is not there: {item.source}. --repair copies from it; check the "
+                "run id and the drive, or leave --repair out."
+            )
+        prefix = item.copy_type.value + "/"
+        accepted = [path.replace(os.sep, "/") for path in request.accept_source]
+        return AuditRequest(
+            destination=item.destination,
+            source=source,
+            manifest="" if source else manifest,
+            write_manifest="" if manifest else item.manifest,
+            record=True,
+            policy=settings.policy,
+            threads=settings.threads,
+            retry=settings.retry,
+            share_wait_s=settings.share_wait_s,
+            repair=request.repair,
+            accept_source=tuple(
+                path[len(prefix) :] if path != ALL else path
+                for path in accepted
+                if path == ALL or path.startswith(prefix)
+            ),
+            lock_folder=item.state_folder,
+            count=True,
+        )
+
+    def _abandon(self, gone: VdtError) -> str:
+        """The working thread hangs: take what is known of the tree in work."""
+        self._watch.abandoned = True
+        hanging = self._watch.hanging()
+        known = self._audit_tools.so_far() if self._audit_tools is not None else None
+        if known is not None and self._at is not None and all(t.paths is not self._at for t in self._audited):
+            reason = known.stopped or self._around.stop.reason
+            stopped = replace(known, reached_end=False, stopped=reason, notes=(*known.notes, *hanging))
+            self._audited.append(AuditedTree(self._at, stopped))
+        for line in hanging:
+            self._tell(line, level="error")
+        return " ".join([str(gone), *hanging[:1]])
+
+    @property
+    def _share_lost(self) -> bool:
+        """True once a side was given up."""
+        return any(tree.result is not None and tree.result.fatal for tree in getattr(self, "_audited", []))
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def _report(self, error: str, code: int) -> Ended:
+        trees = tuple(getattr(self, "_audited", ()))
+        for tree in trees:
+            code = max(code, tree.exit_code)
+        reason = objection(trees, error)
+        if error:
+            self._tell(f"ERROR: {error}", level="error")
+        if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
+            code = FATAL
+        text = self._text(trees, error, code, reason)
+        self._hand_out(text, text.plain.strip().split("\n")[-1])
+        return Ended(code, text)
+
+    def _object(self, trees: Tuple[AuditedTree, ...], error: str, code: int, reason: str) -> Dict[str, Any]:
+        found: Dict[str, Any] = {}
+        for tree in trees:
+            known = result_object(tree.result) if tree.result is not None else {"complete": False}
+            destination = tree.paths.destination
+            found[tree.paths.copy_type.value] = {"destination": destination, **known, "error": tree.error}
+        return {
+            "version": __version__,
+            "command": self._request.command,
+            "run_id": self._request.run_id,
+            "audit": True,
+            "started": self._started.isoformat(timespec="seconds"),
+            "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "complete": bool(trees) and all(tree.result is not None and tree.result.reached_end for tree in trees),
+            "exit_code": code,
+            "verdict": {"may_delete_source": not reason, "reason": reason},
+            "error": error,
+            "trees": found,
+        }
+
+    def _text(self, trees: Tuple[AuditedTree, ...], error: str, code: int, reason: str) -> MailText:
+        run_id = self._request.run_id
+        passed = not code
+        subject = f"Vizgen data audit {'completed' if passed else 'failed'} for run: {run_id}"
+        if reason:
+            verdict = [f"May the source be deleted? NO: {reason[:1].upper()}{reason[1:]}."]
+            last = f"The source of run {run_id} must be kept: {reason}."
+        else:
+            folders = ", ".join(tree.paths.source for tree in trees)
+            verdict = [
+                f"May the source be deleted? YES: {folders}",
+                "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
+            ]
+            last = (
+                f"The source of run {run_id} may be deleted: every file of it was read back from the destination past "
+                "this client's cache and is identical."
+            )
+        seconds = int(time.monotonic() - self._began)
+        span = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        locations = [f"{tree.paths.copy_type.label}: {tree.paths.destination}" for tree in trees]
+        sections = [
+            ("Data location(s):", [("", locations or ["none: the audit ended before a tree was read"])]),
+            ("Audit summary:", [(_title(tree), _numbers(tree)) for tree in trees]),
+            ("Findings:", [(tree.paths.copy_type.value, _details(tree)) for tree in trees]),
+            ("Notes:", [("", [*self._notes, *([f"What ended the audit: {error}"] if error else [])])]),
+            ("Command executed:", [("", [self._request.command or "unknown"])]),
+            ("Total execution time:", [("", [f"{span}, using {self._settings.threads} thread(s) for run: {run_id}"])]),
+        ]
+        shown = [(heading, lists) for heading, lists in sections if any(lines for _, lines in lists)]
+        return compose_lists(subject, verdict, shown, last, yes=not reason, passed=passed)
+
+
+def objection(trees: Tuple[AuditedTree, ...], error: str) -> str:
+    """The first reason to keep the source of the run, without its full stop; "" where there is none."""
+    if error:
+        return error.rstrip(".")
+    for tree in trees:
+        name = tree.paths.copy_type.value
+        if tree.error or tree.result is None:
+            return f"{name} could not be audited: {tree.error.rstrip('.')}"
+        reason = objection_to_deleting(tree.result)
+        if reason:
+            return f"{name}: {reason}"
+    missing = [kind.value for kind in CopyType if kind not in {tree.paths.copy_type for tree in trees}]
+    if missing:
+        return f"only an audit of all three trees can say yes, and {', '.join(missing)} took no part in this one"
+    return ""
+
+
+def _title(tree: AuditedTree) -> str:
+    against = f" against {tree.result.against}" if tree.result is not None else ""
+    return f"{tree.paths.copy_type.title}{against}"
+
+
+def _numbers(tree: AuditedTree) -> List[str]:
+    if tree.result is None:
+        return [f"ERROR: {tree.error}"]
+    result = tree.result
+    return [
+        f"{judged.value:<11} {result.files.get(judged, 0)} file(s), {result.size_bytes.get(judged, 0)} bytes"
+        for judged in Judged
+        if result.files.get(judged, 0) or judged is Judged.OK
+    ]
+
+
+def _details(tree: AuditedTree) -> List[str]:
+    return detail_lines(tree.result) if tree.result is not None else []
