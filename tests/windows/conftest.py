@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -42,5 +43,11 @@ def remove(folder: Path) -> None:
         os.chmod(path, 0o666)
         function(path)
 
-    if folder.exists():
-        shutil.rmtree("\\\\?\\" + str(folder), onerror=again)
+    for _ in range(20):  # a process that was ended a moment ago may still hold a file
+        if not folder.exists():
+            return
+        try:
+            shutil.rmtree("\\\\?\\" + str(folder), onerror=again)
+        except OSError:
+            time.sleep(0.25)
+    assert not folder.exists(), f"{folder} cannot be removed"

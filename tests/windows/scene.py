@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -74,7 +75,18 @@ def configure(folder: Path, analysis: str, isilon: str, *, disk: str = "", logs:
 
 
 def start(arguments: List[str], cwd: Path, **environment: str) -> subprocess.Popen[bytes]:
-    """One command as a process of its own."""
+    """One command as a process of its own. Wine fails to begin one now and then (error 1359) when it is busy."""
+    for _ in range(5):
+        try:
+            return _start(arguments, cwd, environment)
+        except OSError as error:
+            if error.winerror != 1359:
+                raise
+            time.sleep(0.5)
+    return _start(arguments, cwd, environment)
+
+
+def _start(arguments: List[str], cwd: Path, environment: Dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         arguments,
         cwd=str(cwd),

@@ -117,6 +117,7 @@ def test_names_that_a_console_cannot_show_break_nothing(on_drive: OnDrive) -> No
 
 def test_a_drive_that_is_not_there_is_named(on_drive: OnDrive) -> None:
     folder = on_drive("Q:")
+    make_run(folder)
     for analysis, isilon in (("X:", str(folder)), (str(folder), "X:")):
         ran = drop_in(configure(folder, analysis, isilon))
         assert ran.code == 16 and "X:\\" in ran.out, ran.out

@@ -191,14 +191,17 @@ def answer(path: str) -> Tuple[Tuple[int, int], bool]:
 def mount_point(path: str) -> str:
     """The drive, share or mounted folder that a path lies on."""
     current = os.path.abspath(path)
-    while not os.path.ismount(current) and ntpath.dirname(current) != current:
+    while not is_mount(current) and ntpath.dirname(current) != current:
         current = ntpath.dirname(current)
     return current
 
 
 def is_mount(path: str) -> bool:
-    """True while something is mounted there."""
-    return os.path.ismount(path)
+    """True while something is mounted there; a drive that is not there is none."""
+    try:
+        return os.path.ismount(path)
+    except OSError:  # it asks the system for the volume, and passes on that there is none
+        return False
 
 
 def inside(path: str, ancestor: str) -> bool:
