@@ -89,8 +89,6 @@ class Soak:
             assert name in there, f"{name}: what lay there is gone"
         if code < 8 and (work.existing is Existing.PROVE or work.policy.checksum):
             assert {name: there.get(name) for name in truth} == truth, "success over a wrong or missing file"
-        for lock in trees.share.rglob("lock.json"):  # could not be given back; the process that held it would be gone
-            lock.unlink()
         healing = replace(work, policy=replace(work.policy, checksum=True), share_wait_s=5.0)
         with FaultyFs(work.source, str(trees.share)):
             healed = self._code(healing)
