@@ -384,6 +384,20 @@ def test_a_lock_that_could_not_be_removed_is_taken_over_by_the_next_one_of_this_
     assert not state.exists()
 
 
+def test_a_refused_lock_that_could_not_be_taken_back_holds_nobody_up(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", Failing("unlink", 1 << 30))
+        with pytest.raises(RefusedError):
+            make(state).acquire()
+    assert (state / "lock.json").exists()
+    second = make(state)
+    second.acquire()
+    second.release()
+    assert not state.exists()
+
+
 def test_a_lock_that_was_left_on_a_share_that_went_away_is_taken_over_too(state: Path) -> None:
     first, second = make(state), make(state)
     first.acquire()

@@ -168,6 +168,7 @@ class TreeLock:
 
     def _undo(self) -> None:
         """Take back what a refused `acquire` made; never raises."""
+        _ended.add(self.token)
         _forget(f"{self._path}.{self.token}")
         found = self._read()
         if found is not None and found.token == self.token:

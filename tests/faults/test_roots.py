@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from dataclasses import replace
 from typing import Callable, Dict, Iterator, List, Optional
 
 import pytest
@@ -31,7 +32,7 @@ from .meanwhile import OUTSIDE, Act, Meanwhile, with_outside
 from .rig.stage import scratch
 from .smalltree import FILES, Trees, request
 
-STEPS = pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
+STEPS = pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.slow)])
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +66,26 @@ def root_goes_away(trees: Trees) -> None:
     trees.destination.rename(trees.share / "moved away")
 
 
+def locked(trees: Trees) -> int:
+    """Number of the first call behind taking the lock: what lay there before is what the run was given."""
+    disk = Meanwhile(str(trees.source), str(trees.share))
+    with disk:
+        assert copy_tree(request(trees)).exit_code == 1
+    trees.again()
+    return next(call.number for call in disk.calls if call.name.endswith("lock.json") and call.op == "link") + 1
+
+
 @STEPS
 @pytest.mark.parametrize("swap", [root_becomes_a_link, root_becomes_another_folder, root_goes_away])
 def test_nothing_is_written_in_what_takes_the_place_of_the_destination(trees: Trees, swap: Act, step: int) -> None:
-    outside, number = trees.root / "outside", 1
+    outside, number = trees.root / "outside", locked(trees)
     before, of_folder = look(outside), outside.stat()
     while True:
         disk = Meanwhile(str(trees.source), str(trees.share))
         disk.at, disk.act = number, lambda: swap(trees)
         with disk:
             try:
-                code = copy_tree(request(trees)).exit_code
+                code = copy_tree(replace(request(trees), share_wait_s=0.01)).exit_code
             except RefusedError:
                 code = 16
         if disk.done is None:

@@ -67,6 +67,7 @@ _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
     0x2FC12FC1: ("zfs", Flush.FILE, False),
 }
 _REMOTE = frozenset({"nfs", "cifs", "smb2"})
+_NUMBERED = frozenset({"ext4", "xfs", "btrfs", "tmpfs", "ramfs", "nfs", "zfs"})
 
 _MOUNTINFO = "/proc/self/mountinfo"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -221,6 +222,17 @@ def answer(path: str) -> Tuple[Tuple[int, int], bool]:
         os.close(fd)
 
 
+def numbers_stay(path: str) -> bool:
+    """True where the number of a folder stays its own for as long as it lives: not on FUSE and some network mounts,
+    which give it another one when they have forgotten it."""
+    return volume(path).kind in _NUMBERED
+
+
+def is_link(path: str) -> bool:
+    """True where the last part of a path is a link."""
+    return os.path.islink(path)
+
+
 def mount_point(path: str) -> str:
     """The mount point that a path lies on; "/" at last."""
     current = os.path.realpath(path)
@@ -345,11 +357,15 @@ def set_folder(
             if times:
                 around.set_time(name, source.mtime_ns)
         return
-    ready()
-    if mode:
-        os.chmod(path, source.mode)
-    if times:
-        os.utime(path, ns=(source.mtime_ns, source.mtime_ns))
+    fd = os.open(path, _FOLDER_FLAGS)
+    try:
+        ready()
+        if mode:
+            os.fchmod(fd, source.mode)
+        if times:
+            os.utime(fd, ns=(source.mtime_ns, source.mtime_ns))
+    finally:
+        os.close(fd)
 
 
 def volume(path: str) -> Volume:
