@@ -21,6 +21,12 @@ class Meter(Protocol):
     def take(self, count: int) -> object: ...
 
 
+class NoLimit:
+    """A Meter that never blocks."""
+
+    def take(self, count: int) -> None: ...
+
+
 class Crew(Protocol):
     """Workers that may help with a task of another one: each call of `piece` does a bit of it, False when none is left.
     Help may come at any time or never; when the block is left no more is begun."""
