@@ -20,7 +20,7 @@ import pytest
 
 import vdt.fs
 
-PARTS = ("windows_kernel", "windows_handles", "windows_volumes", "windows_console")
+PARTS = tuple(path.stem for path in Path(vdt.fs.__file__).parent.glob("windows_*.py") if path.stem != "windows_errors")
 Call = Tuple[str, Tuple[Any, ...], int]
 CONTINUOUS, SYSTEM_REQUIRED = 0x80000000, 0x00000001  # winbase.h
 
@@ -62,8 +62,8 @@ def load(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "platform", "win32")
         spec.loader.exec_module(module)
-    module.handles = sys.modules["vdt.fs.windows_handles"]
-    module.console = sys.modules["vdt.fs.windows_console"]
+    for part in PARTS:
+        setattr(module, part[len("windows_") :], sys.modules[f"vdt.fs.{part}"])
     for part in PARTS:  # and leaves none of them to whoever imports them next
         monkeypatch.delitem(sys.modules, f"vdt.fs.{part}")
     return module
@@ -450,3 +450,65 @@ def test_offline_files_lower_what_is_promised_of_a_share(
     found = module.volume("C:\\somewhere")
     assert (found.remote, found.cold_reads) == (remote, cold)
     assert bool(found.why_not_cold) is not cold
+
+
+# -- times and attributes ------------------------------------------------------------------------------------------
+
+_1601_S = 11_644_473_600  # from then to 1970
+
+
+class Clockwork(Kernel32):
+    """A kernel32 that keeps the times of one file: (made, last read, last written) in steps of 100 ns since 1601."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = [1, 2, 3]
+        self.opened: List[Any] = []
+        self.refuse = 0
+        self.CreateFileW = Function(lambda *args: self.opened.append(args) or 77)
+        self.SetFileTime = Function(self._set)
+
+    def _set(self, handle: int, *times: Any) -> int:
+        assert handle == 77
+        if self.refuse:
+            return 0
+        for place, time_ in enumerate(times):
+            if time_ is not None:
+                self.times[place] = time_._obj.dwHighDateTime << 32 | time_._obj.dwLowDateTime
+        return 1
+
+
+@pytest.fixture
+def clockwork(monkeypatch: pytest.MonkeyPatch) -> Any:
+    kernel = Clockwork()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.refuse, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch).files
+    module.kernel = kernel
+    return module
+
+
+def test_the_three_times_are_set_in_one_call_cut_to_100_ns(clockwork: Any) -> None:
+    written, made, read = 1698300000_123456789, 1698200000_999999999, 1698400000_000000099
+    clockwork.set_times("f", written, (made, read))
+    assert clockwork.kernel.times == [(t // 100) + _1601_S * 10**7 for t in (made, read, written)]
+    ((_, access, share, _, disposition, flags, _),) = clockwork.kernel.opened
+    assert (access, share, disposition) == (0x100, SHARE_ALL, 3), "nobody else is kept out"
+    assert flags == 0x02000000, "without it no folder is opened"
+    assert [call[0] for call in clockwork.kernel.calls] == ["CloseHandle"]
+
+
+@pytest.mark.parametrize("others", [(0, 0), (-_1601_S * 10**9, -_1601_S * 10**9 - 1)])
+def test_a_time_that_is_not_known_or_before_1601_is_left_as_it_is(clockwork: Any, others: Tuple[int, int]) -> None:
+    clockwork.set_times("f", 0, others)
+    assert clockwork.kernel.times == [1, 2, _1601_S * 10**7]
+
+
+def test_a_refused_time_is_an_error_and_the_handle_is_closed(clockwork: Any) -> None:
+    clockwork.kernel.refuse = 5
+    with pytest.raises(OSError, match="error 5"):
+        clockwork.set_times("f", 1, (1, 1))
+    assert [call[0] for call in clockwork.kernel.calls] == ["CloseHandle"]
+    clockwork.kernel.CreateFileW = Function(lambda *args: INVALID)
+    with pytest.raises(OSError, match="error 5"):
+        clockwork.set_times("f", 1)

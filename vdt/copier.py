@@ -198,6 +198,7 @@ class Copier:
                     owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
+                    other_times=action.source.other_times,
                 )
             finally:
                 try:
@@ -327,6 +328,7 @@ class Copier:
                 created_mode=entry.mode,
                 owner=after.owner if policy.keep_owner else None,
                 flush=self._flush_each,
+                other_times=entry.other_times,
             )
         except OSError as error:
             _discard(dest, partial)

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
-from vdt.model import Entry, Kind
+from vdt.model import NO_TIMES, Entry, Kind
 
 assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
 
@@ -146,7 +146,17 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                         ids = (found.st_dev, found.st_ino)
                         entries.append(
                             _make_entry(
-                                (item.name, Kind.FILE, found.st_size, found.st_mtime_ns, mode & 0o7777, ids, False, "")
+                                (
+                                    item.name,
+                                    Kind.FILE,
+                                    found.st_size,
+                                    found.st_mtime_ns,
+                                    mode & 0o7777,
+                                    ids,
+                                    False,
+                                    "",
+                                    NO_TIMES,
+                                )
                             )
                         )
                     else:
@@ -487,11 +497,13 @@ class Folder:
         created_mode: Optional[int] = None,
         owner: Optional[Tuple[int, int]],
         flush: bool,
+        other_times: Tuple[int, int] = NO_TIMES,
     ) -> None:
         """Give a finished file its owner, mode and times, flush it where asked, and close it.
 
         `created_mode` is what `create` was given: a mode that the file has already is not set again. `owner` is the
-        user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
+        user and group that are wanted (root only), or None. `other_times` are for Windows: here the time of the last
+        reading becomes `mtime_ns` too. The descriptor is closed whatever happens.
         """
         try:
             changed = False

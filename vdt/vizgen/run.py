@@ -41,6 +41,7 @@ from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
+from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
@@ -138,12 +139,16 @@ class Run:
         self._witness_notes: Sequence[str] = ()
         self._watch = Watch()
         self._master: Optional[MasterLog] = None
+        self._mark = Mark(fs.state_home(), request.run_id)
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
 
     def end_to_end(self) -> Ended:
         """Run, and report however it ended."""
         request = self._request
+        for line in unreported(fs.state_home(), take=not request.dry_run):
+            self._tell(line, level="warning")
+            self._notes.append(line)
         self._tell(f"vizgen_data_transfer {__version__}: run {request.run_id}, configuration {self._config.path}")
         for note in self._notes:
             self._tell(f"NOTE: {note}", level="warning")
@@ -151,6 +156,7 @@ class Run:
         try:
             if request.dry_run:
                 return Ended(supervised(self._dry_run, self._around.stop))
+            self._mark.begin()
             with fs.stay_awake():
                 supervised(self._work, self._around.stop)
         except AbandonedError as gone:
@@ -391,6 +397,7 @@ class Run:
             trouble = self._deliver(self._master)
             if trouble:
                 self._around.say(trouble)
+        self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
         written = self._json_written(path, _run_object(report, self._started))
