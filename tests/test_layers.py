@@ -24,7 +24,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "own"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),

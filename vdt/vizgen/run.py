@@ -24,6 +24,7 @@ from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError,
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
+from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -135,7 +136,7 @@ class Run:
         self._started = datetime.now().astimezone()
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
-        self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
         self._watch = Watch()
         self._master: Optional[MasterLog] = None
