@@ -512,3 +512,82 @@ def test_a_refused_time_is_an_error_and_the_handle_is_closed(clockwork: Any) -> 
     clockwork.kernel.CreateFileW = Function(lambda *args: INVALID)
     with pytest.raises(OSError, match="error 5"):
         clockwork.set_times("f", 1)
+
+
+# -- alternate data streams ----------------------------------------------------------------------------------------
+
+
+class Beside(Kernel32):
+    """A kernel32 that knows the streams of one file, or answers with an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: List[Tuple[str, int]] = []
+        self.error, self.fail_at = 0, -1
+        self.closed: List[int] = []
+        self.at = 0
+        self.FindFirstStreamW = Function(self._first)
+        self.FindNextStreamW = Function(lambda handle, data: self._give(data))
+        self.FindClose = Function(self.closed.append)
+
+    def _first(self, path: str, level: int, data: Any, flags: int) -> Any:
+        assert (level, flags) == (0, 0)
+        self.at = 0
+        return 88 if self._give(data) else INVALID
+
+    def _give(self, data: Any) -> int:
+        if self.at == self.fail_at or self.at >= len(self.found):
+            self.error = self.error if self.at == self.fail_at else END_OF_FILE
+            return 0
+        data._obj.name, data._obj.size_bytes = self.found[self.at]
+        self.at += 1
+        return 1
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Any:
+    kernel = Beside()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch).streams
+    module.kernel = kernel
+    return module
+
+
+def test_the_streams_of_a_file_without_its_own_data(beside: Any) -> None:
+    beside.kernel.found = [("::$DATA", 5), (":Zone.Identifier:$DATA", 1 << 33), (":ü b:$DATA", 0), (":i:$INDEX", 1)]
+    assert beside.streams_of("f") == [("Zone.Identifier", 1 << 33), ("ü b", 0)]
+    assert beside.kernel.closed == [88]
+    beside.kernel.found = [("::$DATA", 5)]
+    assert beside.streams_of("f") == []
+
+
+@pytest.mark.parametrize(("error", "raises"), [(END_OF_FILE, False), (87, False), (1, False), (50, False), (5, True)])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_file_system_without_streams_has_none_and_a_refusal_is_an_error(
+    beside: Any, error: int, raises: bool, at: int
+) -> None:
+    beside.kernel.found = [("::$DATA", 5), (":x:$DATA", 1)]
+    beside.kernel.error, beside.kernel.fail_at = error, at
+    if raises:
+        with pytest.raises(OSError, match=f"error {error}"):
+            beside.streams_of("f")
+    else:
+        assert beside.streams_of("f") == []
+    assert beside.kernel.closed == [88] * at, "what was begun is ended"
+
+
+@pytest.mark.parametrize(("flags", "streams"), [(0x40000, True), (0x1, False), (0x3E706FF, True)])
+def test_a_volume_says_whether_it_has_named_streams(monkeypatch: pytest.MonkeyPatch, flags: int, streams: bool) -> None:
+    kernel = Kernel32()
+
+    def information(drive: str, _n: Any, _s: int, _serial: Any, _length: Any, found: Any, name: Any, size: int) -> int:
+        found._obj.value = flags
+        name.value = "NTFS"
+        return 1
+
+    kernel.GetVolumeInformationW = Function(information)
+    kernel.GetDriveTypeW = Function(lambda drive: 3)
+    module = load(kernel, monkeypatch)
+    found = module.volume("C:\\somewhere")
+    assert (found.kind, found.streams) == ("NTFS", streams)

@@ -168,6 +168,7 @@ class Policy:
     keep_modes: bool = True
     fix_modes: bool = False  # rsync -p: a mode that alone differs is set; robocopy leaves it (Tweaked)
     keep_owner: bool = False  # only where the system allows it (root)
+    streams: bool = False  # alternate data streams of NTFS are copied too; else they are counted
     folder_times: bool = True  # rsync -a, robocopy /DCOPY:T
     folder_modes: bool = True  # rsync -p, robocopy /DCOPY:A
 

@@ -600,6 +600,14 @@ class Folder:
         os.symlink(target, name, dir_fd=self._fd)
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
 
+    def streams(self, name: str) -> List[Tuple[str, int]]:
+        """Files have no alternate data streams here."""
+        return []
+
+    def open_stream(self, name: str, stream: str, *, write: bool = False) -> int:
+        """There is none to open."""
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), f"{self.at(name)}:{stream}")
+
     def cached(self, name: str) -> Optional[bool]:
         """Whether the first byte of a file lies in this client's cache; None where the system does not tell.
 
@@ -749,6 +757,11 @@ def write_all(fd: int, view: memoryview) -> None:
     done = os.write(fd, view)
     while done < len(view):
         done += os.write(fd, view[done:])
+
+
+def flush(fd: int) -> None:
+    """Force what was written to this file to the medium."""
+    os.fsync(fd)
 
 
 def drop_cache(fd: int) -> None:

@@ -1,8 +1,9 @@
 """Windows: the same names as posix.py, each from the part that it belongs to.
 
 The parts: windows_kernel (the calls), windows_handles (open files), windows_folder (a folder and its files),
-windows_files (one name), windows_names (paths and listings), windows_volumes (drives and shares), windows_console (the
-window), windows_process (processes and sleep), windows_errors (what numbers mean), typed (paths as they are typed).
+windows_files (one name), windows_streams (what NTFS keeps beside a file), windows_names (paths and listings),
+windows_volumes (drives and shares), windows_console (the window), windows_process (processes and sleep), windows_errors
+(what numbers mean), typed (paths as they are typed).
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from vdt.fs.windows_console import steady_console
 from vdt.fs.windows_errors import explain, heal
 from vdt.fs.windows_files import make_folder, set_folder
 from vdt.fs.windows_folder import Folder, Stat, close, drop_cache, fd_stat
-from vdt.fs.windows_handles import BUFFER_BYTES, Handles, cut, read_at, read_views, read_whole, write_all, write_at
+from vdt.fs.windows_handles import (
+    BUFFER_BYTES,
+    Handles,
+    cut,
+    flush,
+    read_at,
+    read_views,
+    read_whole,
+    write_all,
+    write_at,
+)
 from vdt.fs.windows_names import (
     absolute,
     answer,
@@ -49,6 +60,7 @@ __all__ = [
     "drop_cache",
     "explain",
     "fd_stat",
+    "flush",
     "full_path",
     "heal",
     "inside",

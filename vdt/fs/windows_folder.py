@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from vdt.fs.volume import Heal
 from vdt.fs.windows_errors import heal
@@ -29,6 +29,7 @@ from vdt.fs.windows_files import (
 from vdt.fs.windows_handles import flush as flush_file
 from vdt.fs.windows_handles import is_held, long_path, open_file, read_views, read_whole, write_all
 from vdt.fs.windows_names import KEPT_ATTRIBUTES, entry_of
+from vdt.fs.windows_streams import streams_of
 from vdt.model import NO_TIMES, Kind
 
 assert sys.platform == "win32"  # lets mypy read this file for Windows alone
@@ -215,6 +216,14 @@ class Folder:
     def link(self, name: str, target: str, mtime_ns: int) -> None:
         """Make a symbolic link; Windows needs a privilege or developer mode for it."""
         os.symlink(target, self._in(name))
+
+    def streams(self, name: str) -> List[Tuple[str, int]]:
+        """(name, bytes) of each alternate data stream of a file. Raises OSError where that cannot be told."""
+        return streams_of(self._in(name))
+
+    def open_stream(self, name: str, stream: str, *, write: bool = False) -> int:
+        """Open an alternate data stream of a file, to read it or to write it anew."""
+        return open_file(f"{self._in(name)}:{stream}", read=not write, write=write, anew=write)
 
     def cached(self, name: str) -> Optional[bool]:
         """Windows does not tell what lies in its cache."""

@@ -16,6 +16,7 @@ GENERIC_WRITE = 0x40000000
 WRITE_ATTRIBUTES = 0x100  # FILE_WRITE_ATTRIBUTES
 SHARE_ALL = 0x7  # others may read, write and delete meanwhile
 CREATE_NEW = 1
+CREATE_ALWAYS = 2
 OPEN_EXISTING = 3
 NORMAL = 0x80
 NO_BUFFERING = 0x20000000
@@ -74,6 +75,18 @@ kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPWSTR,
     wintypes.DWORD,
 ]
+
+
+class FindStreamData(ctypes.Structure):
+    """WIN32_FIND_STREAM_DATA: one stream of a file; the name is like `:Zone.Identifier:$DATA`."""
+
+    _fields_ = (("size_bytes", ctypes.c_longlong), ("name", ctypes.c_wchar * 296))
+
+
+kernel32.FindFirstStreamW.restype = wintypes.HANDLE
+kernel32.FindFirstStreamW.argtypes = [wintypes.LPCWSTR, ctypes.c_int, ctypes.POINTER(FindStreamData), wintypes.DWORD]
+kernel32.FindNextStreamW.argtypes = [wintypes.HANDLE, ctypes.POINTER(FindStreamData)]
+kernel32.FindClose.argtypes = [wintypes.HANDLE]
 
 
 class Overlapped(ctypes.Structure):

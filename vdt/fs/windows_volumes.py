@@ -16,6 +16,7 @@ from vdt.fs.windows_kernel import kernel32
 assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 _DRIVE_REMOTE = 4
+_NAMED_STREAMS = 0x40000  # FILE_NAMED_STREAMS
 
 
 def volume(path: str) -> Volume:
@@ -23,8 +24,9 @@ def volume(path: str) -> Volume:
     full = os.path.abspath(path)
     drive = ntpath.splitdrive(full)[0] + "\\"
     name = ctypes.create_unicode_buffer(64)
+    flags = wintypes.DWORD(0)
     kind = "unknown"
-    if kernel32.GetVolumeInformationW(drive, None, 0, None, None, None, name, 64):
+    if kernel32.GetVolumeInformationW(drive, None, 0, None, None, ctypes.byref(flags), name, 64):
         kind = name.value
     remote = full.startswith("\\\\") or kernel32.GetDriveTypeW(drive) == _DRIVE_REMOTE
     kept_offline = remote and _offline_files_are_on()
@@ -37,6 +39,7 @@ def volume(path: str) -> Volume:
         why_not_cold="Windows Offline Files may answer from this computer" if kept_offline else "",
         remote=remote,
         free_bytes=free.value,
+        streams=bool(flags.value & _NAMED_STREAMS),
     )
 
 
