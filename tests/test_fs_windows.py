@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import mmap
 import os
 import sys
 import threading
@@ -591,3 +592,93 @@ def test_a_volume_says_whether_it_has_named_streams(monkeypatch: pytest.MonkeyPa
     module = load(kernel, monkeypatch)
     found = module.volume("C:\\somewhere")
     assert (found.kind, found.streams) == ("NTFS", streams)
+
+
+# -- unbuffered reads: whole sectors, at whole sectors, into memory that is aligned ---------------------------------
+
+SECTOR = 4096
+
+
+class Strict(Disk):
+    """A Disk that answers a handle opened with FILE_FLAG_NO_BUFFERING as Windows is documented to: error 87 for a
+    place, a count or an address that is no multiple of a sector; the last sector of a file comes as short as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 0
+        self.ReadFile = Function(self._strictly)
+
+    def _strictly(self, handle: int, address: int, count: int, got: Any, place: Any) -> int:
+        offset = self.at if place is None else place._obj.offset | place._obj.offset_high << 32
+        if offset % SECTOR or count % SECTOR or address % SECTOR:
+            self.error = 87
+            return 0
+        piece = bytes(self.data[offset : offset + count])[: self.at_most]
+        if not piece and place is not None:
+            self.error = END_OF_FILE
+            return 0
+        ctypes.memmove(address, piece, len(piece))
+        got._obj.value = len(piece)
+        if place is None:
+            self.at += len(piece)
+        return 1
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    kernel = Strict()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch)
+    module.handles.msvcrt.get_osfhandle = lambda fd: fd
+    module.kernel = kernel
+    module.first = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
+
+    def seek(fd: int, place: int, how: int) -> int:
+        kernel.at = place
+        return place
+
+    monkeypatch.setattr(os, "lseek", seek)
+    yield module
+    os.close(module.first)
+
+
+SIZES = [0, 1, SECTOR - 1, SECTOR, SECTOR + 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 17]
+
+
+@pytest.mark.parametrize("at_most", [1 << 30, 3 * SECTOR])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_cold_read_asks_for_whole_sectors_whatever_the_size(strict: Any, size: int, at_most: int) -> None:
+    data = os.urandom(size)
+    strict.kernel.data[:] = data
+    strict.kernel.at_most = at_most
+    assert b"".join(map(bytes, strict.read_views(strict.first, size, direct=True))) == data
+    if size <= strict.WHOLE_BYTES:
+        strict.kernel.at = 0
+        assert bytes(strict.read_whole(strict.first, size, direct=True)) == data
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_cold_read_with_a_place_does_so_too(strict: Any, size: int) -> None:
+    from vdt.stream import SLOT_BYTES
+
+    data = os.urandom(size)
+    strict.kernel.data[:] = data
+    block = mmap.mmap(-1, SLOT_BYTES)
+    view, seen = memoryview(block), b""
+    while len(seen) < size:
+        want = min(SLOT_BYTES, size - len(seen))
+        got = strict.read_at(strict.first, view, len(seen), want, direct=True)
+        assert got == want
+        seen += bytes(view[:got])
+    assert seen == data
+    view.release()
+
+
+def test_the_stub_refuses_what_windows_refuses(strict: Any) -> None:
+    """Else the tests above could not fail."""
+    strict.kernel.data[:] = bytes(2 * SECTOR)
+    block = memoryview(mmap.mmap(-1, 2 * SECTOR))
+    for view, offset in ((block, 7), (block[1:], 0), (block[: SECTOR + 1], 0)):
+        with pytest.raises(OSError, match="error 87"):
+            strict.read_at(strict.first, view, offset, len(view), direct=True)
