@@ -51,11 +51,12 @@ class Folder:
 
     __slots__ = ("_base", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "") -> None:
+    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
         """Name a directory; without `follow` a link that stands in its place is refused.
 
         `beneath` is the directory itself or one around it: below that no part of the path may be a link. It is looked
-        at now: no handle is held, so one that is swapped in later is followed.
+        at now: no handle is held, so one that is swapped in later is followed. `waits` changes nothing here: a handle
+        that is open stands in the way of a rename.
         """
         self.path = path
         self._base = long_path(path)
@@ -74,6 +75,9 @@ class Folder:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def settle(self) -> None:
+        """Every file that was read here is closed."""
 
     def __enter__(self) -> Folder:
         return self
