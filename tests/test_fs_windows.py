@@ -6,6 +6,7 @@ those of a real kernel32: that needs Windows.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import mmap
@@ -682,3 +683,69 @@ def test_the_stub_refuses_what_windows_refuses(strict: Any) -> None:
     for view, offset in ((block, 7), (block[1:], 0), (block[: SECTOR + 1], 0)):
         with pytest.raises(OSError, match="error 87"):
             strict.read_at(strict.first, view, offset, len(view), direct=True)
+
+
+# -- why a drive is not there ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drives(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """absence(path, error, mapped, elevated): what is said of a drive that answers so."""
+    module = load(Kernel32(), monkeypatch).volumes
+
+    def said(path: str, number: int, *, mapped: str = "", elevated: bool = False) -> str:
+        def refuse(root: str) -> Any:
+            if not number:
+                return types.SimpleNamespace()
+            error = OSError(22, "no")
+            error.winerror = number  # type: ignore[attr-defined]
+            raise error
+
+        def open_key(hive: Any, key: str) -> Any:
+            if not mapped:
+                raise FileNotFoundError(key)
+            assert key == f"Network\\{path[0]}"
+            return contextlib.nullcontext("key")
+
+        own_os = types.SimpleNamespace(stat=refuse, path=os.path)
+        monkeypatch.setattr(module, "os", own_os)
+        registry = types.SimpleNamespace(
+            HKEY_CURRENT_USER=1, OpenKey=open_key, QueryValueEx=lambda key, name: (mapped, 1)
+        )
+        monkeypatch.setattr(module, "winreg", registry)
+        shell = types.SimpleNamespace(IsUserAnAdmin=lambda: int(elevated))
+        monkeypatch.setattr(ctypes, "WinDLL", lambda name, **_: shell, raising=False)
+        return str(module.absence(path))
+
+    return said
+
+
+@pytest.mark.parametrize("path", ["L:\\x", "\\\\nas\\share\\x"])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (5, "access is denied"),
+        (53, "the server or share was not found"),
+        (67, "the server has no share of this name"),
+        (86, "refuses the password"),
+        (1219, "already connected to this server under another user name"),
+        (1326, "refuses the user name or password: connect the drive again"),
+        (1331, "the account is disabled"),
+        (1907, "the password must be changed: sign in again"),
+        (1909, "the account is locked out"),
+    ],
+)
+def test_a_share_that_refuses_says_why(drives: Any, path: str, number: int, words: str) -> None:
+    said = drives(path, number)
+    assert said.startswith(" Windows says: ") and words in said and said.endswith(".")
+
+
+def test_a_drive_that_is_not_seen_here_says_where_it_is(drives: Any) -> None:
+    assert drives("L:\\x", 0) == "" and drives("\\\\nas\\share", 3) == ""
+    assert "does not see L:; map it there, or write the share as \\\\server\\share" in drives("L:\\x", 3)
+    mapped = drives("L:\\x", 3, mapped="\\\\nas\\share")
+    assert mapped == " L: is mapped to \\\\nas\\share for this user, and not connected now: open it in File Explorer."
+    elevated = drives("L:\\x", 3, elevated=True)
+    assert "runs as administrator" in elevated and "start again in an ordinary window" in elevated
+    both = drives("L:\\x", 1326, mapped="\\\\nas\\share", elevated=True)
+    assert both.index("user name or password") < both.index("is mapped to") < both.index("administrator")
