@@ -65,7 +65,8 @@ def test_an_audit_says_the_same_of_them(made: Path, on_drive: OnDrive) -> None:
     isilon, here = on_drive("L:"), on_drive("G:")
     copy(str(made / "case"), str(isilon / "copy"), here)
     ran = scene.vdt("audit", str(isilon / "copy"), "--source", str(made / "case"), cwd=here)
-    assert ran.code == 8 and "data.txt" in ran.out and "differs only by case" in ran.out, ran.out
+    assert ran.code == 8 and "OK                     2 " in ran.out, ran.out
+    assert "MISSING data.txt: it is not there" in ran.out and "MISSING folder/y: it is not there" in ran.out, ran.out
 
 
 # -- paths as a person types them ----------------------------------------------------------------------------------
@@ -138,18 +139,24 @@ def test_a_share_by_its_unc_name(on_drive: OnDrive) -> None:
         ("Q:\\a*", "holds a character that Windows allows in no name"),
         ("Q:\\a:b", "has a colon behind the drive"),
         ('Q:\\a" L:\\b', "holds a quotation mark"),
-        ("X:\\nothing", "cannot be read: the path is not there (any more)"),
-        ("Q:\\nothing", "cannot be read: it is not there (any more)"),
-        ("\\\\nas\\nothing\\x", "cannot be read"),
     ],
 )
 def test_what_cannot_be_meant_is_explained_and_nothing_is_touched(tree: Path, typed: str, words: str) -> None:
     with pytest.raises(RefusedError) as refused:
         copy_tree(CopyRequest(typed, str(tree / "copy")))
     assert words in str(refused.value) and "\n" not in str(refused.value)
-    with pytest.raises(RefusedError):
-        copy_tree(CopyRequest(str(tree / "source"), typed))
+    for request in (CopyRequest(str(tree / "source"), typed), CopyRequest(str(tree / "source"), "L:\\x", log=typed)):
+        with pytest.raises(RefusedError) as refused:
+            copy_tree(request)
+        assert words in str(refused.value)
     assert os.listdir(tree) == ["source"] and refused.value.exit_code == 16
+
+
+@pytest.mark.parametrize("typed", ["X:\\nothing", "Q:\\nothing", "\\\\nas\\nothing\\x", "\\\\nobody\\share"])
+def test_a_source_that_is_not_there_is_said(tree: Path, typed: str) -> None:
+    with pytest.raises(RefusedError, match=r"^The source .* cannot be read: (it|the path|.*network) .*\.$"):
+        copy_tree(CopyRequest(typed, str(tree / "copy")))
+    assert os.listdir(tree) == ["source"]
 
 
 def test_a_command_ends_with_16_and_a_sentence(tree: Path, on_drive: OnDrive) -> None:
