@@ -24,7 +24,8 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "own"),
+        "sidedata",
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -60,6 +61,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
     ("copier", "journal"): "a large partial is taken up where an earlier run ended",
+    ("copier", "sidedata"): "what lies beside a file's bytes goes with them",
     ("copier", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",

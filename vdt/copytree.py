@@ -92,10 +92,7 @@ def copy_tree(
         watch=watch or Watch(),
     )
     reports.watch.phase("Looking at", request.source)
-    for path in (request.source, request.destination):
-        fault = fs.typed_fault(path)
-        if fault:
-            raise RefusedError(fault)
+    preflight.check_typed(request.source, request.destination, request.log, request.manifest)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
     reports.watch.phase("Looking at", destination)

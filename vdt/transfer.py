@@ -252,7 +252,7 @@ class _Transfer:
             links=tally.links,
             unverified=tally.unverified,
             grew=tuple(recorder.grew),
-            notes=(*recorder.all_notes, *self._job.journals.notes, *self._outage.notes),
+            notes=(*recorder.all_notes, *self._job.journals.notes, *self._outage.notes, *self._copier.notes),
             retries=recorder.retries,
             copy_seconds=copied_s,
             threads_used=self._engine.threads_used,

@@ -22,6 +22,7 @@ from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
 from vdt.jsonfile import write_json
 from vdt.model import Links, Policy
+from vdt.own import get_ready
 from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Console, Progress, Silent
@@ -123,6 +124,9 @@ def command(arguments: List[str]) -> int:
     stop_on_signals(stop, progress.say)
     meter = TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else NoLimit()
     tools = AuditTools(stop, progress, meter, progress.say, watch=watch)
+    said = get_ready()
+    if said:
+        progress.say(said)
     if options.runs:
         return _scrub(options, arguments, tools, out)
     request = _request(options)

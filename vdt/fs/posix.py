@@ -29,6 +29,7 @@ from vdt.fs.posix_handles import (
     cut,
     drop_cache,
     fd_stat,
+    flush,
     read_at,
     read_views,
     read_whole,
@@ -45,7 +46,7 @@ from vdt.fs.posix_process import (
 )
 from vdt.fs.posix_volumes import FOLDER_FLAGS, answer, inside, is_mount, libc, mount_point, real_id, volume
 from vdt.fs.volume import EntryError, Heal
-from vdt.model import Entry, Kind
+from vdt.model import NO_TIMES, Entry, Kind
 
 __all__ = [
     "DIRECT_MAY_BUFFER",
@@ -66,6 +67,7 @@ __all__ = [
     "drop_cache",
     "explain",
     "fd_stat",
+    "flush",
     "full_path",
     "heal",
     "inside",
@@ -161,7 +163,17 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                         ids = (found.st_dev, found.st_ino)
                         entries.append(
                             _make_entry(
-                                (item.name, Kind.FILE, found.st_size, found.st_mtime_ns, mode & 0o7777, ids, False, "")
+                                (
+                                    item.name,
+                                    Kind.FILE,
+                                    found.st_size,
+                                    found.st_mtime_ns,
+                                    mode & 0o7777,
+                                    ids,
+                                    False,
+                                    "",
+                                    NO_TIMES,
+                                )
                             )
                         )
                     else:
@@ -422,11 +434,13 @@ class Folder:
         created_mode: Optional[int] = None,
         owner: Optional[Tuple[int, int]],
         flush: bool,
+        other_times: Tuple[int, int] = NO_TIMES,
     ) -> None:
         """Give a finished file its owner, mode and times, flush it where asked, and close it.
 
         `created_mode` is what `create` was given: a mode that the file has already is not set again. `owner` is the
-        user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
+        user and group that are wanted (root only), or None. `other_times` are for Windows: here the time of the last
+        reading becomes `mtime_ns` too. The descriptor is closed whatever happens.
         """
         try:
             changed = False
@@ -522,6 +536,14 @@ class Folder:
         """Make a symbolic link with the given time."""
         os.symlink(target, name, dir_fd=self._fd)
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+
+    def streams(self, name: str) -> List[Tuple[str, int]]:
+        """Files have no alternate data streams here."""
+        return []
+
+    def open_stream(self, name: str, stream: str, *, write: bool = False) -> int:
+        """There is none to open."""
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), f"{self.at(name)}:{stream}")
 
     def cached(self, name: str) -> Optional[bool]:
         """Whether the first byte of a file lies in this client's cache; None where the system does not tell.

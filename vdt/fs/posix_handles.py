@@ -149,6 +149,11 @@ def write_all(fd: int, view: memoryview) -> None:
         done += os.write(fd, view[done:])
 
 
+def flush(fd: int) -> None:
+    """Force what was written to this file to the medium."""
+    os.fsync(fd)
+
+
 def drop_cache(fd: int) -> None:
     """Let go of a large file's clean pages, so that a terabyte does not push everything else out of memory."""
     if hasattr(os, "posix_fadvise"):
