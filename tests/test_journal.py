@@ -21,7 +21,7 @@ from test_copier import TIME_NS, Place, Tap, copy_of
 
 from vdt import copier, fs, journal, stream
 from vdt.copier import Copier
-from vdt.copyjob import Batch, Part
+from vdt.copyjob import Batch, NoLimit, Part
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.desk import Desk
 from vdt.hashing import ChunkDigester
@@ -31,7 +31,6 @@ from vdt.preflight import unprobed
 from vdt.progress import Silent
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, tree_paths
 from vdt.vizgen.tree import Settings, Tools, Tree

@@ -18,7 +18,7 @@ from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
 from vdt.chosen import Chosen, States
 from vdt.copier import Copier
-from vdt.copyjob import Batch, CopyJob, Meter, Part
+from vdt.copyjob import Batch, CopyJob, Counting, Meter, NoLimit, Part
 from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
@@ -26,7 +26,7 @@ from vdt.journal import Journals
 from vdt.lock import other_around
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
-from vdt.outage import ALWAYS_THERE, Presence
+from vdt.outage import ALWAYS_THERE, Presence, until_lost, was_away
 from vdt.plan import FolderPlan, Planner, Rules
 from vdt.preflight import Destination, see_source
 from vdt.recorder import Recorder, Reports
@@ -43,28 +43,6 @@ SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
 _FULL = "the destination is full"
 _BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
-
-
-class NoLimit:
-    """A Meter that never blocks."""
-
-    def take(self, count: int) -> None: ...
-
-
-class _Counting:
-    """A Meter that counts what passes it before it hands on: a unit for each file or block, and one for 256 KiB.
-
-    Counted without a lock: a lost addition now and then does not matter to whoever tunes by it.
-    """
-
-    def __init__(self, meter: Meter, alive: Callable[[], None]) -> None:
-        self._meter, self._alive = meter, alive
-        self.units = 0.0
-
-    def take(self, count: int) -> None:
-        self.units += 1 + count / 262144
-        self._alive()
-        self._meter.take(count)
 
 
 @dataclass(frozen=True)
@@ -168,7 +146,7 @@ class _Transfer:
         self._unmade: Dict[str, OSError] = {}  # folders that could not be made, and so those below them
         self._pending = 0
         self._walked = False
-        meter = _Counting(job.meter, reports.watch.alive)
+        meter = Counting(job.meter, reports.watch.alive)
         desk: Desk[Batch] = Desk()
         copy_job = CopyJob(
             source=job.source,
@@ -211,7 +189,7 @@ class _Transfer:
         self._watch.so_far = self.so_far
         self._watch.phase("Copying", job.destination)
         self._write_header(self._started)
-        results = self._engine.run(self._tasks())
+        results = self._engine.run(until_lost(self._stream(), self._stop))
         try:
             for mark, outcomes in results:
                 self._pending -= 1
@@ -326,24 +304,8 @@ class _Transfer:
             if held:
                 self._allowed = True
                 return True
-            if not self._was_away(mark) or self._stop:
+            if not was_away(self._outage, mark, self._stop) or self._stop:
                 return False
-
-    def _was_away(self, mark: int) -> bool:
-        """True when something failed because a root was away, since `over` was `mark` or now; returns when it is back,
-        or with the run stopped."""
-        try:
-            return self._outage.struck(mark)
-        except (AwayError, StoppedError) as error:
-            self._stop.set(str(error))
-            return True
-
-    def _tasks(self) -> Iterator[Optional[Batch]]:
-        """All batches, until there are no more or a root is given up."""
-        try:
-            yield from self._stream()
-        except (AwayError, StoppedError) as error:
-            self._stop.set(str(error))
 
     def _stream(self) -> Iterator[Optional[Batch]]:
         """Batches as the walk finds them, then retries as they fall due, then the second look."""
@@ -540,7 +502,7 @@ class _Transfer:
         action, failure = outcome.action, outcome.failure
         if self._stop and status in (Status.RETRY, Status.UNSTABLE):
             return  # not tried to the end: neither done nor failed
-        if self._was_away(mark):
+        if was_away(self._outage, mark, self._stop):
             self._put_back.append(action)
             self._put_back_due = time.monotonic() + _BREATH_S
             return

@@ -15,11 +15,12 @@ from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
 from vdt.auditreport import detail_lines, report_lines, result_object
-from vdt.audittree import ALL, AuditRequest, AuditTools, audit_tree
+from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.errors import AwayError, RefusedError, StoppedError, VdtError
 from vdt.findings import AuditResult, objection_to_deleting
 from vdt.model import Judged
-from vdt.preflight import check_report
+from vdt.preflight import COPY, check_report
+from vdt.repair import ALL
 from vdt.treelog import TreeLog
 from vdt.version import __version__
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
@@ -58,7 +59,9 @@ class AuditRun(Run):
             )
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
-            check_report("" if request.json == "-" else request.json or "", item.source)
+            report = "" if request.json == "-" else request.json or ""
+            check_report(report, item.source)
+            check_report(report, item.destination, COPY)
         for item in self._lay_out():
             if self._around.stop:
                 raise StoppedError(f"The audit was stopped ({self._around.stop.reason}); the same command goes on.")

@@ -20,6 +20,7 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
@@ -34,7 +35,7 @@ from vdt.robocopy.exitcode import exit_text
 from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.transfer import TreeJob, transfer_tree
 from vdt.treelog import Listing
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
