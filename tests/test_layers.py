@@ -24,7 +24,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "listing"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -63,6 +63,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("copier", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
+    ("listing", "outage"): "a folder is listed again when its side is back",
     ("treelog", "appender"): "a log and evidence grow at the end",
     ("evidence", "appender"): "even on a share that goes away",
     # the audit's values
@@ -85,11 +86,8 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("against", "foreign_file"): "and the manifests of other tools",
     # what an audit may lead to
     ("auditrecorder", "auditjob"): "what is written down, and where",
-    ("audit", "transfer"): "folders are listed with the same patience",
     ("audit", "auditfolders"): "folder by folder",
     ("audittree", "audit"): "one tree's audit with its surroundings",
-    ("audittree", "copytree"): "whose state folder may lie inside the tree",
-    ("audittree", "transfer"): "folders are listed with the same patience",
     ("audittree", "repair"): "and its repair",
     ("repair", "audit"): "which is followed by another audit",
     ("repair", "mend"): "begins with the large files",

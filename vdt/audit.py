@@ -25,11 +25,11 @@ from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
 from vdt.evidence import host_name
 from vdt.findings import AuditResult, Check, Finding
+from vdt.listing import answer_s, lister
 from vdt.model import Entry, Judged, Verify
 from vdt.outage import ALWAYS_THERE, Presence, until_lost, was_away
 from vdt.printable import printable
 from vdt.stop import StopFlag
-from vdt.transfer import answer_s, lister
 from vdt.tuning import workers_at_first
 
 SECOND_LOOK_S = 2.0  # wait before files that moved are looked at once more, at the end

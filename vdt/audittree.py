@@ -19,21 +19,20 @@ from vdt.audit import Audit
 from vdt.auditjob import AuditJob, AuditReports, no_listener
 from vdt.auditstate import AuditState, state_folder
 from vdt.copyjob import Meter
-from vdt.copytree import STATE_INSIDE
 from vdt.errors import AwayError, LostOutputError, RefusedError, UsageError
 from vdt.evidence import EvidenceWriter, host_name
 from vdt.expected import Expected
 from vdt.findings import AuditResult, Finding
+from vdt.listing import lister
+from vdt.lock import STATE_INSIDE
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove
 from vdt.model import Count, Kind, Links, Policy
 from vdt.outage import Outage
 from vdt.progress import Progress
-from vdt.repair import Repair
 from vdt.retry import RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import lister
 from vdt.treelog import LogSink, NoLog
 from vdt.watch import Watch
 
@@ -165,7 +164,7 @@ class _AuditTree:
             tools.progress.phase("auditing")
             result = audit.run()
             if request.repair and result.reached_end:
-                result = self._repair().after(job, reports, result, outage)
+                result = self._repaired(job, reports, result, outage)
             result = self._with_manifest(result, outage)
             kept = result
             tools.so_far = lambda: kept
@@ -287,10 +286,13 @@ class _AuditTree:
 
     # -- after ---------------------------------------------------------------------------------------------------------
 
-    def _repair(self) -> Repair:
+    def _repaired(self, job: AuditJob, reports: AuditReports, result: AuditResult, outage: Outage) -> AuditResult:
+        from vdt.repair import Repair  # brings all of the transfer: time that only a repair has to spend
+
         request, tools, manifest = self._request, self._tools, f"{self._destination}.xxh128"
         self._aside = Former([(manifest, f"{self._destination}.{self._stamp}.xxh128")])
-        return Repair(request.accept_source, request.lock_folder, self._aside, tools.stop, tools.say, tools.log)
+        repair = Repair(request.accept_source, request.lock_folder, self._aside, tools.stop, tools.say, tools.log)
+        return repair.after(job, reports, result, outage)
 
     def _with_manifest(self, result: AuditResult, outage: Outage) -> AuditResult:
         """Write the manifest that was asked for, and the one that the repair set aside."""

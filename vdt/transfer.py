@@ -23,6 +23,7 @@ from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
 from vdt.journal import Journals
+from vdt.listing import answer_s, lister
 from vdt.lock import other_around
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
@@ -71,33 +72,6 @@ class TreeJob:
     told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
     notes: Tuple[str, ...] = ()
     chosen: Optional[States] = None  # a repair: only these files
-
-
-def lister(retry: RetryPlan, stop: StopFlag, outage: Presence = ALWAYS_THERE) -> Callable[[str], List[Entry]]:
-    """`fs.list_folder`, tried again where that can heal, and after every outage; waits end with a stop.
-
-    It raises AwayError and StoppedError as `outage` does.
-    """
-
-    def listed(path: str) -> List[Entry]:
-        attempt = 1
-        while True:
-            mark = outage.over
-            try:
-                entries = fs.list_folder(path)
-                outage.listed(path, entries)
-                return entries
-            except OSError as error:
-                if outage.struck(mark):
-                    continue
-                wait = retry.wait_before(attempt) if fs.heal(error) is fs.Heal.MAYBE else None
-                if wait is None or stop.wait(wait):
-                    if isinstance(error, fs.EntryError):  # one bad name does not cost the whole folder
-                        return fs.list_folder(path, tolerant=True)
-                    raise
-                attempt += 1
-
-    return listed
 
 
 def transfer_tree(
@@ -642,20 +616,6 @@ def _volume(path: str) -> fs.Volume:
         return fs.volume(path)
     except OSError:
         return fs.Volume("unknown", fs.Flush.FILE, False)
-
-
-def answer_s(path: str) -> float:
-    """How long a side takes to answer a call that no cache answers: the better of two; 0 where it does not."""
-    best = 0.0
-    for _ in range(2):
-        began = time.perf_counter()
-        try:
-            fs.volume(path)
-        except OSError:
-            return 0.0
-        seconds = time.perf_counter() - began
-        best = min(best or seconds, seconds)
-    return best
 
 
 def _is_folder(path: str) -> bool:
