@@ -211,7 +211,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        return _holder(path or self._path)
+        return holder_in_file(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -352,20 +352,21 @@ def other_around(place: str, token: str) -> bool:
         for folder in (os.path.join(current, ".vdt"), *beside):
             path = os.path.join(folder, LOCK_NAME)
             if os.path.lexists(path):
-                seen = _holder(path)
-                if seen is None or (seen.token != token and not _died_here(seen)):
+                seen = holder_in_file(path)
+                if seen is None or (seen.token != token and not died_here(seen)):
                     return True
         if not name:
             return False
         current = parent
 
 
-def _died_here(seen: Holder) -> bool:
+def died_here(seen: Holder) -> bool:
+    """True where a holder was a process of this machine that runs no more."""
     return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
 
 
-def _holder(path: str) -> Optional[Holder]:
-    """What a lock file says; None where it is not there or makes no sense."""
+def holder_in_file(path: str) -> Optional[Holder]:
+    """What a lock file says of its holder; None where it is not there or makes no sense."""
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)

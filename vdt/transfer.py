@@ -89,6 +89,7 @@ class TreeJob:
     journals: Journals = field(default_factory=Journals)  # of partials that earlier runs left in the state folder
     state_name: str = ""  # name of the state folder where it lies inside the destination
     dry_run: bool = False
+    asks: bool = False  # with `dry_run`: what is proven? A file that needs any work is reported as one that is not
     log_format: LogFormat = LogFormat(mt=True)
     told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
     notes: Tuple[str, ...] = ()
@@ -464,8 +465,10 @@ class _Transfer:
         for entry, reason in item.broken_links:
             recorder.broken_link(item.folder, entry, reason)
         if job.dry_run:
+            if job.asks and plan.is_new and self._makes_all:
+                recorder.lacks_folder(item.folder)
             for action in plan.actions:
-                recorder.would(action)
+                (recorder.lacks if job.asks else recorder.would)(action)
             return
         self._tidy(plan, place)
         yield from batcher.add(plan.folder, plan.actions)
