@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import socket
 import stat
 import struct
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -21,6 +24,7 @@ import fcntl
 
 from vdt import fs
 from vdt.fs import posix
+from vdt.fs.closer import MOST_OPEN
 from vdt.model import Entry, Kind
 
 MIB = 1 << 20
@@ -127,6 +131,74 @@ def test_beneath_a_root_folders_are_made_with_their_parents_where_these_are_want
         fs.make_folder(f"{root}/file", beneath=root)
     with pytest.raises(FileNotFoundError):
         fs.make_folder(f"{root}/gone/x", beneath=f"{root}/gone")
+
+
+def test_what_takes_the_place_of_a_root_once_it_was_looked_at_is_not_written_to(tmp_path: Path) -> None:
+    """The look comes when the folder around is open: another volume that is there a moment later stays as it is."""
+    root, away = tmp_path / "root", tmp_path / "away"
+    source = fs.opened(str(tmp_path))._replace(mode=0o700)
+
+    def swapped() -> None:
+        if not away.exists():
+            root.rename(away)
+            (root / "a").mkdir(parents=True)
+
+    for act in (
+        lambda: fs.make_folder(f"{root}/a/b", beneath=str(root), ready=swapped),
+        lambda: fs.set_folder(f"{root}/a", source, times=True, mode=True, beneath=str(root), ready=swapped),
+    ):
+        (root / "a").mkdir(parents=True)
+        os.chmod(root / "a", 0o755)
+        act()
+        assert os.listdir(root / "a") == [] and stat.S_IMODE(os.stat(root / "a").st_mode) != 0o700
+        assert os.listdir(away / "a") == ["b"] or stat.S_IMODE(os.stat(away / "a").st_mode) == 0o700
+        shutil.rmtree(root)
+        shutil.rmtree(away)
+
+
+def test_a_look_that_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ESTALE, "gone")
+
+    (tmp_path / "there").mkdir()
+    before = look_at(tmp_path)
+    source = fs.opened(str(tmp_path))._replace(mode=0o700, mtime_ns=1)
+    for root in (str(tmp_path), ""):
+        for act in (
+            lambda root=root: fs.make_folder(f"{tmp_path}/new", beneath=root, ready=refuse),
+            lambda root=root: fs.make_folder(f"{tmp_path}/new/deep", beneath=root, ready=refuse),
+            lambda root=root: fs.set_folder(
+                f"{tmp_path}/there", source, times=True, mode=True, beneath=root, ready=refuse
+            ),
+        ):
+            with pytest.raises(OSError):
+                act()
+    assert look_at(tmp_path) == before
+
+
+def test_where_calls_wait_files_that_were_read_are_closed_by_others_before_settle_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        (tmp_path / str(number)).write_bytes(b"x")
+    closed: List[str] = []
+    real = os.close
+
+    def slow(fd: int) -> None:
+        closed.append(threading.current_thread().name)
+        time.sleep(0.005)
+        real(fd)
+
+    before = set(os.listdir("/proc/self/fd"))
+    with fs.Folder(str(tmp_path), waits=True) as folder:
+        monkeypatch.setattr(os, "close", slow)
+        for number in range(40):
+            assert bytes(folder.read_whole(str(number), 1)[1]) == b"x"
+        assert len(set(os.listdir("/proc/self/fd")) - before) <= MOST_OPEN + 2, "they do not pile up"
+        folder.settle()
+        assert len(closed) == 40 and closed.count("vdt-closer") >= MOST_OPEN
+        monkeypatch.setattr(os, "close", real)
+    assert set(os.listdir("/proc/self/fd")) <= before | {str(folder._fd)}
 
 
 def test_the_mode_of_a_folder_or_file_is_never_that_of_what_a_link_leads_to(tmp_path: Path) -> None:

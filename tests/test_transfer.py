@@ -480,11 +480,11 @@ def test_a_folder_that_cannot_be_made_is_reported_and_the_rest_arrives(
 ) -> None:
     real, tries = fs.make_folder, []
 
-    def refused(path: str, *, parents: bool = True, beneath: str = "") -> None:
+    def refused(path: str, **how: Any) -> None:
         if path.endswith("sub"):
             tries.append(path)
             raise OSError(code, os.strerror(code))
-        real(path, parents=parents, beneath=beneath)
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", refused)
     result = place.run()
@@ -502,9 +502,9 @@ def test_parents_are_only_made_along_where_the_policy_left_them_out_before(
     """Else they are there already, unless the share just went: nothing is made in its place then."""
     real, asked = fs.make_folder, []
 
-    def seen(path: str, *, parents: bool = True, beneath: str = "") -> None:
-        asked.append(parents)
-        real(path, parents=parents, beneath=beneath)
+    def seen(path: str, **how: Any) -> None:
+        asked.append(how["parents"])
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", seen)
     place.run(policy=Policy(empty_folders=empty_folders))
@@ -516,10 +516,10 @@ def test_all_files_below_a_folder_that_cannot_be_made_are_accounted_for(
 ) -> None:
     real = fs.make_folder
 
-    def refused(path: str, *, parents: bool = True, beneath: str = "") -> None:
+    def refused(path: str, **how: Any) -> None:
         if path.endswith("sub"):
             raise OSError(errno.EACCES, "no")
-        real(path, parents=parents, beneath=beneath)
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", refused)
     result = place.run()

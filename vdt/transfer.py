@@ -37,7 +37,7 @@ from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
-from vdt.tuning import workers_at_first
+from vdt.tuning import CALL_WAITS_S, workers_at_first
 
 SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
@@ -153,6 +153,7 @@ class _Transfer:
         self._recorder.notes += [*job.target.notes, *job.notes]
         slowest_s = max(answer_s(job.source), answer_s(job.destination))
         slow = workers_at_first(slowest_s, job.threads, flushes=False) > 1
+        waits = slowest_s >= CALL_WAITS_S
         self._ahead = Lookahead(self._listed, self._made, job.threads if slow else 0)
         self._grown: Set[str] = set()  # folders in which new ones were made
         self._list = lister(job.retry, stop, outage)
@@ -191,6 +192,7 @@ class _Transfer:
             crew=desk,
             helpers=job.threads - 1,
             watch=reports.watch,
+            waits=waits,
         )
         self._copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, Tuple[int, List[Outcome]]] = Engine(
@@ -491,9 +493,13 @@ class _Transfer:
         while True:
             mark = self._outage.over
             try:
-                self._outage.guard()
                 # parents are made in their turn; those of a share that went this moment are not made anew in its place
-                fs.make_folder(place, parents=not self._job.policy.empty_folders, beneath=self._job.destination)
+                fs.make_folder(
+                    place,
+                    parents=not self._job.policy.empty_folders,
+                    beneath=self._job.destination,
+                    ready=self._outage.guard,
+                )
                 return None
             except OSError as error:
                 if self._outage.struck(mark):
@@ -614,6 +620,7 @@ class _Transfer:
                     times=policy.folder_times,
                     mode=policy.folder_modes,
                     beneath=self._job.destination,
+                    ready=self._outage.guard,
                 )
 
             try:
@@ -634,7 +641,6 @@ class _Transfer:
         for item in self._folders:
             levels.setdefault(item[0].count("/") + bool(item[0]), []).append(item)
         for _, level in sorted(levels.items(), reverse=True):
-            self._outage.again(self._outage.guard)
             self._ahead.each(finish, level)
         for folder, place, error in lost:
             self._recorder.folder_failed(folder, "Copying Directory", place, error)
@@ -686,17 +692,13 @@ def _volume(path: str) -> fs.Volume:
 
 
 def answer_s(path: str) -> float:
-    """How long a side takes to answer a call that no cache answers: the better of two; 0 where it does not."""
-    best = 0.0
-    for _ in range(2):
-        began = time.perf_counter()
-        try:
-            fs.volume(path)
-        except OSError:
-            return 0.0
-        seconds = time.perf_counter() - began
-        best = min(best or seconds, seconds)
-    return best
+    """How long a side takes to answer what no cache answers; 0 where it does not."""
+    began = time.perf_counter()
+    try:
+        fs.volume(path)
+    except OSError:
+        return 0.0
+    return time.perf_counter() - began
 
 
 def _is_folder(path: str) -> bool:

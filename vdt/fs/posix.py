@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from vdt.fs.closer import Closer
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
 from vdt.model import Entry, Kind
 
@@ -284,12 +285,16 @@ def _on_device(path: str, mounts: Dict[str, str]) -> str:
     return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
 
 
-def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
+def make_folder(
+    path: str, *, parents: bool = True, beneath: str = "", ready: Callable[[], None] = lambda: None
+) -> None:
     """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
-    made one and did not is an error that may heal. `beneath`: as for `Folder`."""
+    made one and did not is an error that may heal. `beneath`: as for `Folder`. `ready` is called before each is made,
+    with `beneath` once the folder around it is open: what takes that one's place from then on is not written to."""
     if beneath:
-        _make_beneath(path, beneath, parents)
+        _make_beneath(path, beneath, parents, ready)
         return
+    ready()
     try:
         os.mkdir(path)
     except (FileExistsError, FileNotFoundError) as error:  # it is there already, or its parent is not
@@ -300,16 +305,17 @@ def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def _make_beneath(path: str, beneath: str, parents: bool) -> None:
+def _make_beneath(path: str, beneath: str, parents: bool, ready: Callable[[], None]) -> None:
     parent, name = os.path.split(path)
     try:
         around = Folder(parent, beneath=beneath)
     except FileNotFoundError:
         if not parents or len(parent) <= len(beneath):
             raise
-        _make_beneath(parent, beneath, True)
+        _make_beneath(parent, beneath, True, ready)
         around = Folder(parent, beneath=beneath)
     with around:
+        ready()
         try:
             around.make(name)
         except FileExistsError:
@@ -319,17 +325,27 @@ def _make_beneath(path: str, beneath: str, parents: bool) -> None:
             raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def set_folder(path: str, source: Entry, *, times: bool, mode: bool, beneath: str = "") -> None:
+def set_folder(
+    path: str,
+    source: Entry,
+    *,
+    times: bool,
+    mode: bool,
+    beneath: str = "",
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     """Give a folder the source folder's mode and times; called last, when nothing is written in it any more.
-    `beneath`: as for `Folder`."""
+    `beneath`: as for `Folder`; `ready`: as for `make_folder`."""
     if beneath and len(path) > len(beneath):
         parent, name = os.path.split(path)
         with Folder(parent, beneath=beneath) as around:
+            ready()
             if mode:
                 around.set_mode(name, source.mode)
             if times:
                 around.set_time(name, source.mtime_ns)
         return
+    ready()
     if mode:
         os.chmod(path, source.mode)
     if times:
@@ -378,14 +394,16 @@ def _open_beneath(path: str, beneath: str) -> int:
 class Folder:
     """One open directory, used by one worker at a time."""
 
-    __slots__ = ("_fd", "_read_flags", "path")
+    __slots__ = ("_closer", "_fd", "_read_flags", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "") -> None:
+    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
         """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR).
 
         `beneath` is the directory itself or one around it: below that no part of the path may be a link, so that a
-        folder that somebody swaps for a link leads nowhere.
+        folder that somebody swaps for a link leads nowhere. `waits`: each call waits for a share, so files that were
+        read are closed by others; see `settle`.
         """
+        self._closer = Closer() if waits else None
         self.path = path
         if beneath:
             self._fd = _open_beneath(path, beneath)
@@ -397,6 +415,7 @@ class Folder:
         """Open a folder in this one; a link that stands in its place is refused (ELOOP, ENOTDIR)."""
         below = Folder.__new__(Folder)
         below.path = self.at(name)
+        below._closer = self._closer
         below._fd = os.open(name, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=self._fd)
         below._read_flags = _READ_FLAGS
         return below
@@ -445,7 +464,15 @@ class Folder:
             view = read_whole(fd, size_bytes, direct=cold)
             return _stat(os.fstat(fd)), view
         finally:
-            os.close(fd)
+            if self._closer is None:
+                os.close(fd)
+            else:
+                self._closer.close(fd)
+
+    def settle(self) -> None:
+        """Return when every file that was read here is closed: some servers rename no file that is open."""
+        if self._closer is not None:
+            self._closer.wait()
 
     def _open_plainly(self, name: str, flags: int) -> int:
         """Open once more without O_NOATIME, which only the owner and root may ask for; a file that opens so ends the
