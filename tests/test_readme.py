@@ -26,6 +26,7 @@ from vdt.cli import copy as copy_command
 from vdt.cli import demo as demo_command
 from vdt.cli import drop_in, may_delete
 from vdt.cli import runs as runs_command
+from vdt.cli import status as status_command
 from vdt.sample import write_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,7 +121,7 @@ FOREIGN = {
 
 def known_options() -> Set[str]:
     known: Set[str] = set()
-    commands = (drop_in, copy_command, audit_command, demo_command, may_delete, runs_command)
+    commands = (drop_in, copy_command, audit_command, demo_command, may_delete, runs_command, status_command)
     for parser in (command.parser() for command in commands):
         known.update(option for action in parser._actions for option in action.option_strings)
     return known
@@ -268,6 +269,7 @@ def test_the_tested_blocks_run_as_printed(home: Path) -> None:
     assert out.rstrip().splitlines()[-1].startswith("May the source be deleted?"), "xxhsum said something"
     out = shell(block_under("Looking without copying"), home / "vdt_demo", home)
     assert out.startswith("May the source be deleted? ") and "1 runs, " in out
+    assert f"{RUN}: no transfer is under way; the last one ended " in out
     assert shell(block_under("Looking at a finished copy later"), home / "vdt_demo" / "isilon" / RUN, home) == ""
     (home / "run1").mkdir()
     (home / "run1" / "one.txt").write_text("1")

@@ -47,11 +47,18 @@ def _runs(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _status(arguments: List[str]) -> int:
+    from vdt.cli.status import command
+
+    return command(arguments)
+
+
 _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "copy": (_copy, "copy a tree, read every file back and prove it"),
     "audit": (_audit, "read a copy that exists, say what is wrong with it, repair it"),
     "robocopy": (_robocopy, "the same with robocopy's own command line, log and exit code"),
     "may-delete": (_may_delete, "may the source of a run be deleted? YES, or NO and why"),
+    "status": (_status, "how far the transfer of a run is, from any terminal or computer"),
     "runs": (_runs, "all runs of the storage: size, date, what is proven, last audit"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
