@@ -24,6 +24,7 @@ from vdt.etc import CONFIG_TEMPLATE, read_template
 from vdt.cli import audit as audit_command
 from vdt.cli import copy as copy_command
 from vdt.cli import demo as demo_command
+from vdt.cli import doctor as doctor_command
 from vdt.cli import drop_in, may_delete
 from vdt.cli import runs as runs_command
 from vdt.cli import status as status_command
@@ -121,7 +122,16 @@ FOREIGN = {
 
 def known_options() -> Set[str]:
     known: Set[str] = set()
-    commands = (drop_in, copy_command, audit_command, demo_command, may_delete, runs_command, status_command)
+    commands = (
+        drop_in,
+        copy_command,
+        audit_command,
+        demo_command,
+        may_delete,
+        runs_command,
+        status_command,
+        doctor_command,
+    )
     for parser in (command.parser() for command in commands):
         known.update(option for action in parser._actions for option in action.option_strings)
     return known
@@ -270,6 +280,7 @@ def test_the_tested_blocks_run_as_printed(home: Path) -> None:
     out = shell(block_under("Looking without copying"), home / "vdt_demo", home)
     assert out.startswith("May the source be deleted? ") and "1 runs, " in out
     assert f"{RUN}: no transfer is under way; the last one ended " in out
+    assert "OK       Isilon drive: " in out
     assert shell(block_under("Looking at a finished copy later"), home / "vdt_demo" / "isilon" / RUN, home) == ""
     (home / "run1").mkdir()
     (home / "run1" / "one.txt").write_text("1")

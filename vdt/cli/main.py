@@ -53,6 +53,12 @@ def _status(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _doctor(arguments: List[str]) -> int:
+    from vdt.cli.doctor import command
+
+    return command(arguments)
+
+
 _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "copy": (_copy, "copy a tree, read every file back and prove it"),
     "audit": (_audit, "read a copy that exists, say what is wrong with it, repair it"),
@@ -60,6 +66,7 @@ _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "may-delete": (_may_delete, "may the source of a run be deleted? YES, or NO and why"),
     "status": (_status, "how far the transfer of a run is, from any terminal or computer"),
     "runs": (_runs, "all runs of the storage: size, date, what is proven, last audit"),
+    "doctor": (_doctor, "is this computer, with this configuration, fit for a transfer?"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
 

@@ -10,15 +10,15 @@ from vdt.cli.reply import add_config, add_reports, reply
 from vdt.cli.terminal import Parser, stop_on_signals
 from vdt.errors import AbandonedError
 from vdt.model import Evidence, Problem
-from vdt.preflight import check_report
 from vdt.progress import Console
 from vdt.report import tree_object
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.vizgen.config import load_config
-from vdt.vizgen.layout import CopyType, check_run_id, tree_paths
+from vdt.vizgen.layout import check_run_id
 from vdt.vizgen.maydelete import Answer, may_delete
 from vdt.vizgen.report import TreeReport
+from vdt.vizgen.sources import refuse_in_sources
 from vdt.vizgen.verdict import verdict_lines
 from vdt.watch import Watch
 
@@ -58,9 +58,7 @@ def command(arguments: List[str]) -> int:
 
     def work() -> Answer:
         config = load_config(options.vizgen_config, windows=fs.WINDOWS, disk=options.disk, need_mail=False)
-        for kind in CopyType:
-            source = tree_paths(kind, run_id, config.analysis_drive, config.isilon_drive, config.logs).source
-            check_report("" if options.json == "-" else options.json or "", source)
+        refuse_in_sources(options.json or "", config)
         return may_delete(run_id, config, stop=stop, progress=progress, say=progress.say, watch=watch)
 
     try:

@@ -14,6 +14,7 @@ from vdt.supervise import supervised
 from vdt.vizgen.config import load_config
 from vdt.vizgen.onrecord import Beside
 from vdt.vizgen.runs import SORTS, Run, in_order, list_runs
+from vdt.vizgen.sources import refuse_in_sources
 
 _EPILOG = """\
 examples:
@@ -58,6 +59,7 @@ def command(arguments: List[str]) -> int:
 
     def work() -> List[Run]:
         config = load_config(options.vizgen_config, windows=fs.WINDOWS, disk=options.disk, need_mail=False)
+        refuse_in_sources(options.json or "", config)
         return list_runs(
             config,
             stop=stop,

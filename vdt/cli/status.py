@@ -16,6 +16,7 @@ from vdt.supervise import supervised
 from vdt.vizgen.config import load_config
 from vdt.vizgen.layout import check_run_id
 from vdt.vizgen.pace import Seen
+from vdt.vizgen.sources import refuse_in_sources
 from vdt.vizgen.status import SURE_AFTER_S, Status, TreeStatus, Worker, look
 
 _EPILOG = f"""\
@@ -64,6 +65,7 @@ def command(arguments: List[str]) -> int:
 
     def work() -> Status:
         config = load_config(options.vizgen_config, windows=fs.WINDOWS, disk=options.disk, need_mail=False)
+        refuse_in_sources(options.json or "", config)
         return look(run_id, config, wait_s=options.wait, wait=stop.wait, told=progress.say)
 
     try:

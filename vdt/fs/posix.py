@@ -305,6 +305,14 @@ def make_folder(
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
+def remove_folder(path: str) -> None:
+    """Remove an empty folder; one that is not there is fine."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+
+
 def _make_beneath(path: str, beneath: str, parents: bool, ready: Callable[[], None]) -> None:
     parent, name = os.path.split(path)
     try:
