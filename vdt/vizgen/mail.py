@@ -128,6 +128,8 @@ def _verdict(report: RunReport) -> Tuple[str, ...]:
             *(f"Manifest {path} (its own SHA-256: {digest})" for path, digest in verdict.manifests),
         )
     lines = [f"May the source be deleted? NO: {verdict.reason or report.error or 'the run was not judged.'}"]
+    if report.unfinished and report.unfinished.rstrip(".") not in lines[0]:
+        lines.append(f"WARNING: {report.unfinished}")
     if report.error and report.error.rstrip(".") not in lines[0]:
         lines.append(f"What ended the run: {report.error}")
     return tuple(lines)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import FrozenSet, Optional, Tuple
 
 from vdt.model import Count, TreeResult
+from vdt.vizgen.finished import Finished
 from vdt.vizgen.layout import CopyType
 
 METRICS = ("files", "folders", "bytes", "gigabytes")
@@ -70,3 +71,9 @@ class RunReport:
     threads_used: float  # mean number of workers at work
     error: str = ""  # why the run as a whole ended: interrupted, source missing, an unexpected exception
     notes: Tuple[str, ...] = ()
+    finished: Optional[Finished] = None  # what the run's flags said when it began; None: they were not looked for
+
+    @property
+    def unfinished(self) -> str:
+        """The sentence, where the run was not finished when it was copied."""
+        return self.finished.objection if self.finished is not None and self.finished.missing else ""

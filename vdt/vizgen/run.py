@@ -16,6 +16,7 @@ import traceback
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
+from functools import partial
 from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from vdt import fs
@@ -23,7 +24,7 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
-from vdt.model import Count, Existing, TreeResult, Verify
+from vdt.model import Count, Existing, Links, TreeResult, Verify
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -31,7 +32,9 @@ from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
+from vdt.scan import take_snapshot
 from vdt.selection import leaves_files_out
+from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.transfer import NoLimit, TreeJob, transfer_tree
@@ -39,6 +42,7 @@ from vdt.treelog import Listing
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
+from vdt.vizgen.finished import QUIET_S, Finished, Patience, look
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.masterlog import MasterLog
@@ -73,6 +77,8 @@ class Request:
     existing: Optional[Existing] = None
     replace_proven: bool = False
     bwlimit: Optional[str] = None
+    require_finished: bool = False
+    wait_finished_h: Optional[float] = None
     also_hash: Optional[str] = None
     robocopy_check: Optional[str] = None
     ignore_space: bool = False
@@ -136,6 +142,7 @@ class Run:
         self._trees: List[Tree] = []
         self._notes: List[str] = [*config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
+        self._finished: Optional[Finished] = None
         self._watch = Watch()
         self._master: Optional[MasterLog] = None
         if not request.dry_run:
@@ -196,6 +203,7 @@ class Run:
         stop = self._around.stop
         crosscheck = CrossCheck(mode, config.robocopy_list, self._settings.threads, self._tell, stop)
         self._witness_notes = crosscheck.notes
+        self._wait_until_finished()
         tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck, self._watch)
         self._trees = [
             Tree(
@@ -214,6 +222,7 @@ class Run:
             except RefusedError as error:
                 tree.refuse(error)
                 raise
+        self._check_finished()
         self._check_all_sources()
         if crosscheck.enabled:
             _make_logs(config.logs)
@@ -233,6 +242,8 @@ class Run:
                     tree.refuse(error)
                     raise
             left = self._count()
+            if self._finished is not None and self._finished.unknown:
+                self._check_finished()  # the drive may have been away for a moment
             if not request.ignore_space:
                 check_room(self._trees[0].volume, left, config.isilon_drive)
         except BaseException:
@@ -284,10 +295,65 @@ class Run:
         self._wait_until_settled()
         return left
 
+    @property
+    def _flags_lie_in(self) -> str:
+        """Raw data of the run, selected or not."""
+        config, run_id = self._config, self._request.run_id
+        return tree_paths(CopyType.RAW_DATA, run_id, config.analysis_drive, config.isilon_drive, config.logs).source
+
+    def _wait_until_finished(self) -> None:
+        """With `--wait_finished`, wait for the flags of the run and until it lies still. Nothing is touched before.
+
+        Raises:
+            RefusedError: the time is over, or there is no such run.
+            StoppedError: the run was stopped.
+        """
+        hours, folder, config = self._request.wait_finished_h, self._flags_lie_in, self._config
+        if hours is None:
+            return
+        self._watch.phase("Looking at", folder)
+        if not os.path.isdir(folder):
+            raise RefusedError(
+                f"The run cannot be waited for: its raw data are not there: {folder}. Check the run id and the drive "
+                f"('{config.analysis_key}' in {config.path}).{fs.absence(config.analysis_drive)}"
+            )
+        patience = Patience(hours, wait=self._around.stop.wait, say=self._tell, phase=self._around.progress.phase)
+        patience.for_flags(lambda: look(folder, config.finished_markers))
+        patience.for_quiet(QUIET_S if config.settle_s is None else config.settle_s, self._list_sources)
+
+    def _list_sources(self) -> Dict[str, Snapshot]:
+        """Each tree of the run that is there, selected or not."""
+        config, found = self._config, {}
+        for kind in CopyType:
+            item = tree_paths(kind, self._request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
+            self._watch.phase("Looking at", item.source)
+            if os.path.isdir(item.source):
+                found[kind.value] = take_snapshot(
+                    item.source,
+                    partial(fs.list_folder, tolerant=True),
+                    links=Links.COPY,
+                    ignore=lambda path, entry: False,
+                    stop=lambda: self._around.stop,
+                )
+        return found
+
+    def _check_finished(self) -> None:
+        """Say in the first lines whether the run is finished. Raises RefusedError where that is required."""
+        self._watch.phase("Looking at", self._flags_lie_in)
+        self._finished = look(self._flags_lie_in, self._config.finished_markers)
+        if self._finished.sure:
+            return
+        if self._request.require_finished:
+            raise RefusedError(
+                f"{self._finished.objection} Nothing was touched. Wait until it is, or let --wait_finished wait."
+            )
+        again = " Transfer it again when it is." if self._finished.missing else ""
+        self._tell(f"WARNING: {self._finished.objection}{again}", level="warning")
+
     def _wait_until_settled(self) -> None:
         """With `settle_s`, refuse a run that is still being written. Raises RefusedError."""
         settle_s = self._config.settle_s
-        if not settle_s:
+        if not settle_s or self._request.wait_finished_h is not None:  # that has just seen it lie still
             return
         self._tell(f"Looking whether the run lies still for {settle_s:g} s (settle_s).")
         if self._around.stop.wait(settle_s):
@@ -313,6 +379,8 @@ class Run:
             _check_drives(self._config, item)
             check_source(item.source)
             check_apart(item.source, item.destination)
+            if self._finished is None:
+                self._check_finished()
             records, _ = load_records(item.evidence_folder)
             settings = self._settings
             job = TreeJob(
@@ -362,7 +430,9 @@ class Run:
         report = RunReport(
             run_id=request.run_id,
             trees=reports,
-            verdict=decide(reports, left_out=left_out, error=error) if reports else Verdict(False, error),
+            verdict=decide(reports, left_out=left_out, error=error, finished=self._finished)
+            if reports
+            else Verdict(False, error),
             exit_code=code,
             command=request.command,
             elapsed_s=time.monotonic() - self._began,
@@ -370,6 +440,7 @@ class Run:
             threads_used=_mean_threads(reports),
             error=error,
             notes=(*self._notes, *self._witness_notes),
+            finished=self._finished,
         )
         if error:
             self._tell(f"ERROR: {error}", level="error")
@@ -576,6 +647,13 @@ def _counts_object(before: Optional[Count], after: Optional[Count]) -> Dict[str,
     return {name: None if count is None else vars(count) for name, count in (("before", before), ("after", after))}
 
 
+def _finished_object(finished: Optional[Finished]) -> Optional[Dict[str, Any]]:
+    if finished is None:
+        return None
+    told = None if finished.unknown else finished.sure
+    return {"is_finished": told, "missing": list(finished.missing), "unknown": finished.unknown}
+
+
 def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
     trees: Dict[str, Any] = {}
     results: List[TreeResult] = []
@@ -599,5 +677,6 @@ def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
         "exit_code": report.exit_code,
         "verdict": {"may_delete_source": report.verdict.yes, "reason": report.verdict.reason},
         "error": report.error,
+        "finished": _finished_object(report.finished),
         "trees": trees,
     }
