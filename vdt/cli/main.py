@@ -29,6 +29,12 @@ def _robocopy(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _watch(arguments: List[str]) -> int:
+    from vdt.cli.watch import command
+
+    return command(arguments)
+
+
 def _demo(arguments: List[str]) -> int:
     from vdt.cli.demo import command
 
@@ -39,6 +45,7 @@ _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "copy": (_copy, "copy a tree, read every file back and prove it"),
     "audit": (_audit, "read a copy that exists, say what is wrong with it, repair it"),
     "robocopy": (_robocopy, "the same with robocopy's own command line, log and exit code"),
+    "watch": (_watch, "transfer each run that becomes finished and is not proven yet"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
 

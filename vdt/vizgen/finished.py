@@ -12,11 +12,14 @@ import stat
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from functools import partial
+from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from vdt import fs
 from vdt.closing import first_difference
 from vdt.errors import RefusedError, StoppedError
+from vdt.model import Links
+from vdt.scan import take_snapshot
 from vdt.snapshot import Snapshot
 
 MARKERS = ("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED")  # in the order in which they appear
@@ -155,6 +158,21 @@ class Patience:
             raise RefusedError(f"Waited {self._hours:g} h. {objection} Nothing was copied; the same command waits on.")
         if self._wait(min(seconds, left_s)):
             raise StoppedError("Stopped while the run was waited for; nothing was copied.")
+
+
+def list_trees(roots: Mapping[str, str], stop: Callable[[], object]) -> Dict[str, Snapshot]:
+    """List those of the trees that are there, by the names given. Raises OSError and StoppedError."""
+    return {
+        name: take_snapshot(
+            root,
+            partial(fs.list_folder, tolerant=True),
+            links=Links.COPY,
+            ignore=lambda path, entry: False,
+            stop=stop,
+        )
+        for name, root in roots.items()
+        if os.path.isdir(root)
+    }
 
 
 def unlike(before: Dict[str, Snapshot], after: Dict[str, Snapshot]) -> str:

@@ -38,6 +38,7 @@ class TreeReport:
     evidence_file: str = ""  # "" where this run proved nothing new
     manifest: str = ""
     error: str = ""  # the sentence, where the tree could not be done at all
+    locked: bool = False  # because another transfer works on it
 
     @property
     def robocopy_code(self) -> int:

@@ -16,7 +16,6 @@ import traceback
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
-from functools import partial
 from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from vdt import fs
@@ -24,7 +23,7 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
-from vdt.model import Count, Existing, Links, TreeResult, Verify
+from vdt.model import Count, Existing, TreeResult, Verify
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -32,7 +31,6 @@ from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
-from vdt.scan import take_snapshot
 from vdt.selection import leaves_files_out
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
@@ -42,7 +40,7 @@ from vdt.treelog import Listing
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
-from vdt.vizgen.finished import QUIET_S, Finished, Patience, look
+from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.masterlog import MasterLog
@@ -98,6 +96,7 @@ class Surroundings:
     progress: Progress
     say: Callable[[str], None]  # a line for the person at the terminal
     stdout: IO[str]
+    wants_mail: Callable[[RunReport], bool] = lambda report: True  # asked at the end of a run that may send one
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,7 @@ class Ended:
 
     exit_code: int
     mail: Optional[MailText] = None  # None after a dry run
+    report: Optional[RunReport] = None  # None after a dry run and an audit
 
 
 def run(request: Request, around: Surroundings) -> Ended:
@@ -323,19 +323,12 @@ class Run:
 
     def _list_sources(self) -> Dict[str, Snapshot]:
         """Each tree of the run that is there, selected or not."""
-        config, found = self._config, {}
+        config, roots = self._config, {}
         for kind in CopyType:
             item = tree_paths(kind, self._request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
-            self._watch.phase("Looking at", item.source)
-            if os.path.isdir(item.source):
-                found[kind.value] = take_snapshot(
-                    item.source,
-                    partial(fs.list_folder, tolerant=True),
-                    links=Links.COPY,
-                    ignore=lambda path, entry: False,
-                    stop=lambda: self._around.stop,
-                )
-        return found
+            roots[kind.value] = item.source
+        self._watch.phase("Listing", self._flags_lie_in)
+        return list_trees(roots, lambda: self._around.stop)
 
     def _check_finished(self) -> None:
         """Say in the first lines whether the run is finished. Raises RefusedError where that is required."""
@@ -447,12 +440,12 @@ class Run:
         if request.json:
             report = self._write_json(request.json, report)
         text = compose(report)
-        self._hand_out(text, _verdict_line(report.verdict))
-        return Ended(report.exit_code, text)
+        self._hand_out(text, _verdict_line(report.verdict), wanted=self._around.wants_mail(report))
+        return Ended(report.exit_code, text, report)
 
-    def _hand_out(self, text: MailText, last: str) -> None:
+    def _hand_out(self, text: MailText, last: str, *, wanted: bool = True) -> None:
         """Mail, screen and master log of a run that is over."""
-        if self._request.mail and not self._request.dry_run:
+        if self._request.mail and wanted and not self._request.dry_run:
             self._mail(text)
         for line in text.plain.split("\n"):
             self._log(line)

@@ -14,7 +14,7 @@ from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple
 from vdt import fs, preflight
 from vdt.closing import bytes_left, changed_since, first_difference, only_there
 from vdt.copyjob import LOST_LOCK, Meter
-from vdt.errors import AwayError, LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.errors import AwayError, LockedError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
@@ -127,7 +127,7 @@ class Tree:
 
     def refuse(self, error: VdtError) -> None:
         """This tree cannot be done at all, and why."""
-        self.report = replace(self.report, error=str(error))
+        self.report = replace(self.report, error=str(error), locked=isinstance(error, LockedError))
 
     def abandon(self, reason: str, hanging: Sequence[str]) -> None:
         """The thread that worked on this tree hangs: report what is known of it so far."""
