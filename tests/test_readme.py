@@ -25,6 +25,7 @@ from vdt.cli import audit as audit_command
 from vdt.cli import copy as copy_command
 from vdt.cli import demo as demo_command
 from vdt.cli import drop_in
+from vdt.cli import watch as watch_command
 from vdt.sample import write_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,7 +120,8 @@ FOREIGN = {
 
 def known_options() -> Set[str]:
     known: Set[str] = set()
-    for parser in (drop_in.parser(), copy_command.parser(), audit_command.parser(), demo_command.parser()):
+    commands = (drop_in, copy_command, audit_command, demo_command, watch_command)
+    for parser in (command.parser() for command in commands):
         known.update(option for action in parser._actions for option in action.option_strings)
     return known
 

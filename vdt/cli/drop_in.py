@@ -257,7 +257,7 @@ def command(arguments: List[str]) -> int:
     printer = Printer(out)
     stop_on_signals(stop, progress.say)
     try:
-        return run(request, Surroundings(stop, progress, printer, sys.stdout)).exit_code
+        return run(request, Surroundings(stop, progress, printer, sys.stdout, progress.pulse)).exit_code
     finally:
         progress.end()
         printer.close()

@@ -52,7 +52,7 @@ def parser() -> Parser:
         epilog=_EPILOG,
     )
     p.add_argument(
-        "--vizgen_config",
+        "--vizgen-config",
         metavar="PATH",
         default=CONFIG_NAME,
         help=f"configuration (default: {CONFIG_NAME} in the working directory)",
@@ -67,7 +67,7 @@ def parser() -> Parser:
         help=f"seconds between two looks ({INTERVAL_S:g})",
     )
     p.add_argument("--once", action="store_true", help="look once, transfer what is due, and end")
-    p.add_argument("--no_email", action="store_true", help="send no mail")
+    p.add_argument("--no-email", action="store_true", help="send no mail")
     p.add_argument(
         "--debug",
         action="store_true",
@@ -146,7 +146,7 @@ def _transfer(
         require_finished=True,
     )
     try:
-        ended = run(request, Surroundings(StopFlag(stop), progress, printer, sys.stdout, wants_mail))
+        ended = run(request, Surroundings(StopFlag(stop), progress, printer, sys.stdout, progress.pulse, wants_mail))
     finally:
         progress.end()
     if ended.report is None:

@@ -11,6 +11,7 @@ known so far where the work does not come back after a stop.
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from dataclasses import dataclass, field, replace
@@ -22,11 +23,12 @@ from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
-from vdt.jsonfile import write_json
+from vdt.jsonfile import write_beside, write_json
 from vdt.model import Count, Existing, TreeResult, Verify
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
+from vdt.pulse import Pulse
 from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
@@ -41,11 +43,12 @@ from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
-from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.layout import CopyType, TreePaths, page_name, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.masterlog import MasterLog
+from vdt.vizgen.page import compose_page
 from vdt.vizgen.post import SmtpSettings, send
-from vdt.vizgen.report import RunReport, TreeReport, Verdict
+from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
 from vdt.vizgen.verdict import decide, process_exit_code
@@ -96,6 +99,7 @@ class Surroundings:
     progress: Progress
     say: Callable[[str], None]  # a line for the person at the terminal
     stdout: IO[str]
+    pulse: Pulse = field(default_factory=lambda: Pulse(time.monotonic()))  # that of `progress`, where it has one
     wants_mail: Callable[[RunReport], bool] = lambda report: True  # asked at the end of a run that may send one
 
 
@@ -434,11 +438,15 @@ class Run:
             error=error,
             notes=(*self._notes, *self._witness_notes),
             finished=self._finished,
+            about=self._about(),
+            course=self._course(),
         )
         if error:
             self._tell(f"ERROR: {error}", level="error")
         if request.json:
             report = self._write_json(request.json, report)
+        if not request.dry_run:
+            report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
         self._hand_out(text, _verdict_line(report.verdict), wanted=self._around.wants_mail(report))
         return Ended(report.exit_code, text, report)
@@ -468,6 +476,49 @@ class Run:
             self._tell(f"ERROR: {lost}", level="error")
             return False
         return True
+
+    def _about(self) -> About:
+        kinds = {tree.paths.copy_type.value: tree.volume_kind for tree in self._trees}
+        return About(
+            began=self._started.isoformat(timespec="seconds"),
+            host=host_name(),
+            system=fs.system_name(),
+            python=sys.version.split()[0],
+            config=self._config.path,
+            volumes=", ".join(f"{kind} for {name}" for name, kind in kinds.items() if kind),
+        )
+
+    def _course(self) -> Course:
+        pulse = self._around.pulse
+        sizes = tuple((tree.paths.copy_type.value, tree.sizes) for tree in self._trees if tree.sizes)
+        return Course(pulse.curves(), pulse.spent(time.monotonic()), sizes)
+
+    def _write_page(self, page: str) -> str:
+        """The HTML report goes into the logs folder; returns its path, "" where it could not be written, which is said
+        and changes nothing else."""
+        config = self._config
+
+        def write() -> str:
+            if not os.path.isdir(config.isilon_drive) or self._share_lost:
+                raise LostOutputError(f"The HTML report could not be written: {config.isilon_drive} is not there.")
+            fs.make_folder(config.logs)
+            return write_beside(config.logs, page_name(self._request.run_id, self._started), page, "HTML report")
+
+        try:
+            if self._watch.abandoned:
+                raise AbandonedError
+            path = self._bounded(write)
+        except AbandonedError:
+            lost = f"The HTML report was given up: {config.logs} does not answer."
+        except OSError as error:
+            lost = f"The HTML report could not be written: {config.logs}: {fs.explain(error)[1]}."
+        except LostOutputError as error:
+            lost = str(error)
+        else:
+            self._tell(f"Report: {path}")
+            return path
+        self._tell(lost, level="warning")
+        return ""
 
     def _deliver(self, master: MasterLog) -> str:
         """The master log goes to the share, which may be what hangs; returns what is to be said of it."""
