@@ -13,6 +13,7 @@ from typing import IO, Any, Optional, Protocol
 
 from vdt.model import Count
 from vdt.printable import printable
+from vdt.pulse import Pulse
 
 _DRAW_S = 0.2
 _LINE_S = 30.0
@@ -96,6 +97,7 @@ class Console:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._bytes = self._files = self._found_bytes = self._found_files = 0
         self._title = self._phase = ""
+        self.pulse = Pulse(time.monotonic())  # how it went, for the report
         self._total: Optional[Count] = None
         self._generation = 0
         self._end = threading.Event()
@@ -105,11 +107,17 @@ class Console:
     def begin(self, title: str, total: Optional[Count]) -> None:
         """Start the bar of a tree; `total` is None where nothing was counted: then it grows by what is `found`."""
         with self._lock:
+            now_s = time.monotonic()
+            self.pulse.sample(self._files, self._bytes, now_s, last=True)
+            self.pulse.tree(title, "copying", now_s)
             self._title, self._total, self._phase = title, total, "copying"
             self._bytes = self._files = self._found_bytes = self._found_files = 0
             self._generation += 1
 
     def phase(self, text: str) -> None:
+        now_s = time.monotonic()
+        self.pulse.sample(self._files, self._bytes, now_s, last=True)
+        self.pulse.phase(text, now_s)
         self._phase = text
 
     def found(self, files: int, size_bytes: int) -> None:
@@ -150,6 +158,7 @@ class Console:
                 ending = self._end.wait(_DRAW_S)
                 with self._lock:
                     now = (time.monotonic(), self._files, self._bytes)
+                    self.pulse.sample(now[1], now[2], now[0])
                     title, phase, current = self._title, self._phase, self._generation
                     counted = self._total is not None
                     total = self._total or Count(self._found_files, 0, self._found_bytes)
