@@ -8,11 +8,11 @@ from typing import Callable, List, NamedTuple, Sequence
 from comparing import svg
 from comparing.figures import Row, by_evidence, by_level, by_threads
 
-WIDE, NARROW = 860, 340
+WIDE, HALF, NARROW = 860, 410, 340
 
 
 class Chart(NamedTuple):
-    """A picture with its words; `drawn` holds the same one for a wide and for a narrow screen."""
+    """A picture with its words; `drawn` holds it for a wide and for a narrow screen, or one that fits both."""
 
     title: str
     reading: str
@@ -51,12 +51,13 @@ def rates(title: str, found: Sequence[Row], *, files: bool) -> Chart:
         value = row.files_per_s if files else row.mb_per_s
         low, high = (value * row.total.median / seconds for seconds in (row.total.most, row.total.least))
         drawn.append(_bar(row, value, low, high, f"{value:,.0f}" if value >= 10 else f"{value:.2g}"))
-    what = "Files" if files else "Payload, 10^6 bytes, counted once,"
-    return _bar_chart(title, f"{what} a second; longer is better.", drawn, "/s" if files else "MB/s")
+    what = "Files a second" if files else "10^6 bytes of payload"
+    unit = "/s" if files else "MB/s"
+    return Chart(title, f"{what}; longer is better.", svg.bars(title, drawn, HALF, "half", unit=unit))
 
 
 def _bar(row: Row, value: float, low: float, high: float, note: str) -> svg.Bar:
-    return svg.Bar(row.name, value, low, high, row.evidence.value, note, bold=row.ours)
+    return svg.Bar(row.name, value, low, high, row.evidence.value, note, bold=row.ours, group=row.evidence.words)
 
 
 def levels(title: str, found: Sequence[Row]) -> Chart:

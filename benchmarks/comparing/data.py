@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from dataclasses import dataclass
 from typing import Dict, NamedTuple, Tuple
 
-from vdt.errors import UsageError
-from vdt.sample import FULL_FOVS, TREES, plan_run, write_run
+from comparing import process
+from vdt.errors import RefusedError, UsageError
+from vdt.printable import printable
+from vdt.sample import FULL_FOVS, TREES, plan_run
 from vdt.sample.catalogue import catalogue
 from vdt.sample.planner import LARGE_BYTES
 
@@ -99,16 +102,20 @@ def _divided(sizes: Tuple[int, ...], divisor: int) -> int:
 
 
 def make(folder: str, profile: str, size: Fit) -> str:
-    """Write the run; returns it in words. Raises OSError, RefusedError."""
-    write_run(folder, n_fov=size.n_fov, byte_divisor=size.byte_divisor, trees=PROFILES[profile])
-    return (
-        f"sample run, profile {profile}: python -m vdt.sample SRC --fov {size.n_fov} "
-        f"--bytes-divided-by {size.byte_divisor}" + "".join(f" --tree {tree}" for tree in _named(profile))
-    )
+    """Write the run, in a process of its own, as a contender's memory is only seen where ours stays small.
 
+    Returns:
+        What was done, as a command.
 
-def _named(profile: str) -> Tuple[str, ...]:
-    return () if profile == "mixed" else PROFILES[profile]
+    Raises:
+        RefusedError: it could not be written; says why.
+    """
+    words = ["-m", "vdt.sample", folder, "--fov", str(size.n_fov), "--bytes-divided-by", str(size.byte_divisor)]
+    words += [word for tree in PROFILES[profile] if profile != "mixed" for word in ("--tree", tree)]
+    ended = process.run([sys.executable, *words])
+    if ended.code:
+        raise RefusedError(f"The data could not be made: {printable(ended.said)}")
+    return f"sample run, profile {profile}: python {' '.join('SRC' if word == folder else word for word in words)}"
 
 
 def holdings(root: str) -> Holdings:

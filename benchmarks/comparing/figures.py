@@ -149,18 +149,16 @@ def sentences(found: Sequence[Row]) -> List[str]:
     ours = levels.get("cold")
     if ours is None or ours.total is None:
         return said
+    said.append(f"Ours at its default: {ours.mb_per_s:.0f} MB/s and {ours.files_per_s:.0f} files/s, {ours.proves}.")
     others = [row for row in copies if not row.ours]
     proving = [row for row in others if strength(row.evidence) >= strength(Evidence.REREAD)]
-    for words, group in (("that reads the copy back", proving), ("whatever it proves", others)):
+    for words, group in (("Of the others that read the copy back", proving), ("Whatever they prove", others)):
         if group:
             best = min(group, key=lambda row: row.total.median if row.total else 0.0)
-            said.append(
-                f"The fastest other way {words} is {best.name}: {best.ratio or 0:.2f} times the time of "
-                f"ours at its default, which gives {ours.mb_per_s:.0f} MB/s and {ours.files_per_s:.0f} files/s "
-                f"({ours.proves})."
-            )
+            part = f"{best.ratio or 0:.2f} times that time"
+            said.append(f"{words}, the fastest is {best.name}, in {part} ({best.evidence.words}).")
     bare = levels.get("none")
     if bare is not None and bare.total is not None:
         more = 100 * (ours.total.median / bare.total.median - 1)
-        said.append(f"Beside ours with --verify none the default takes {more:+.0f} % of time ({ours.proves}).")
+        said.append(f"Beside ours with --verify none, the default takes {more:+.0f} % of time.")
     return said

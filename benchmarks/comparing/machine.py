@@ -17,10 +17,12 @@ from vdt.version import __version__
 _SAYS_VERSION = {
     "rclone": ["version"],
     "hashdeep": ["-V"],
-    "fpsync": ["-V"],
+    "fpart": ["-V"],
     "robocopy": ["/?"],
     "xcopy": ["/?"],
 }
+
+_PART_OF = {"sh": "the system", "fpsync": "fpart"}
 
 
 def machine() -> Dict[str, Any]:
@@ -113,7 +115,7 @@ def versions(programs: Iterable[str]) -> Dict[str, str]:
     """The first line in which a program tells its version; ours and Python's too."""
     said = {"vdt": f"vdt {__version__}", "python": f"Python {platform.python_version()}"}
     for program in dict.fromkeys(programs):
-        if shutil.which(program) and program != "sh":
+        if shutil.which(program) and program not in _PART_OF:
             said[program] = _version(program)
     return said
 
@@ -127,4 +129,5 @@ def _version(program: str) -> str:
         lines = [line for line in ended.said.splitlines() if re.search(r"\d", line)]
     except OSError:
         pass
-    return printable(lines[0].strip()[:120]) if lines else f"{program}, which tells no version"
+    first = printable(lines[0].strip()[:120]) if lines else "tells no version"
+    return first if program in first else f"{program}: {first}"

@@ -33,18 +33,22 @@ table { border-collapse: collapse; font-size: 14px; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } thead th { color: var(--soft); font-weight: 500; } td.n, th.n { text-align: right;
   font-variant-numeric: tabular-nums; white-space: nowrap; } tr.level td { padding-top: 14px; font-weight: 600; }
-td.fault { color: var(--fail); } .facts th { width: 130px; } .facts td { overflow-wrap: anywhere; }
+.tight td { white-space: nowrap; } td.fault { color: var(--fail); }
+dt { font-weight: 600; font-size: 14px; margin-top: 10px; } dd { margin: 0; font-size: 14px; }
+.facts th { width: 130px; } .facts td { overflow-wrap: anywhere; }
 code { font: 13px/1.45 ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; padding: 0; margin: 12px 0; list-style: none;
   font-size: 14px; }
 .legend i { display: inline-block; width: 12px; height: 12px; border-radius: 2px; margin-right: 6px; }
 figure { margin: 0 0 8px; } figure p { margin: 2px 0 12px; font-size: 14px; color: var(--soft); }
 svg { display: block; max-width: 100%; height: auto; font: 13px system-ui, "Segoe UI", sans-serif; overflow: visible; }
-svg.narrow { display: none; }
+svg.narrow { display: none; } .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0 32px; }
 @media (max-width: 700px) { main { padding: 16px 14px 40px; } svg.wide { display: none; } svg.narrow { display: block; }
+  .pair { display: block; }
   .facts th { width: 96px; } th, td { padding-right: 10px; } }
 @media print { body { font-size: 12px; } figure { break-inside: avoid; } }
 svg text { fill: var(--text); } svg .tick { fill: var(--soft); font-size: 12px; } svg .bold { font-weight: 600; }
+svg .group { fill: var(--soft); font-size: 12.5px; font-weight: 600; }
 svg .note { font-size: 12.5px; } svg .grid { stroke: var(--line); }
 svg .range { stroke: var(--text); stroke-width: 1.5; }
 svg polyline { fill: none; } svg .stroke { stroke-width: 2; }
@@ -101,29 +105,29 @@ def render(result: Result) -> str:
     for job, name in ((Job.COPY, "Copying"), (Job.AUDIT, "Auditing a copy that is there")):
         rows = of_job(result.rows, job)
         if rows:
-            body += [f"<h2>{name}</h2>", legend(rows), *map(figure, _charts(rows, job)), rows_table(rows)]
+            body += [f"<h2>{name}</h2>", legend(rows), *_figures(rows, job), rows_table(rows)]
     body += ["<h2>What it was measured on</h2>", facts(_facts(result))]
     body += ["<h2>How to read it</h2>", *(f"<p>{e(line)}</p>" for line in notes(result))]
-    body += ["<h2>Commands</h2>", _commands(result.rows)]
+    body += ["<h2>How each was called, and what it proves</h2>", _commands(result.rows)]
     if result.missing:
         body += ["<h2>Not measured</h2>", facts(tuple(result.missing.items()))]
     return whole("How long a copy takes, and what it proves", body)
 
 
-def _charts(rows: Sequence[Row], job: Job) -> List[Chart]:
+def _figures(rows: Sequence[Row], job: Job) -> List[str]:
     if not any(row.total for row in rows):
         return []
     if job is Job.AUDIT:
-        return [charts.times("Time of an audit", rows)]
-    drawn = [
-        charts.times("Time by tool", rows),
+        return [figure(charts.times("Time of an audit", rows))]
+    pair = (
         charts.rates("Megabytes a second", rows, files=False),
         charts.rates("Files a second", rows, files=True),
-    ]
+    )
+    drawn = [figure(charts.times("Time by tool", rows)), f'<div class="pair">{"".join(map(figure, pair))}</div>']
     if len(by_level(rows)) > 1:
-        drawn.append(charts.levels("What each level of proof costs", rows))
+        drawn.append(figure(charts.levels("What each level of proof costs", rows)))
     if len(by_threads(rows)) > 1:
-        drawn.append(charts.threads("Ours over the number of threads", rows))
+        drawn.append(figure(charts.threads("Ours over the number of threads", rows)))
     return drawn
 
 
@@ -136,11 +140,9 @@ def legend(rows: Sequence[Row]) -> str:
 
 def rows_table(rows: Sequence[Row]) -> str:
     """All figures, like beside like."""
-    head = "<tr><th></th>" + "".join(
-        f'<th class="n">{name}</th>'
-        for name in ("median s", "min", "max", "of it flush", "MB/s", "files/s", "to ours", "MiB")
-    )
-    text = [f'<div class="scroll"><table><thead>{head}<th>proves</th></tr></thead>']
+    names = ("median s", "min", "max", "of it flush", "MB/s", "files/s", "to ours", "MiB")
+    head = "<tr><th></th>" + "".join(f'<th class="n">{name}</th>' for name in names)
+    text = [f'<div class="scroll"><table class="tight"><thead>{head}<th></th></tr></thead>']
     for level, group in by_evidence(rows).items():
         text.append(f'<tr class="level"><td colspan="10">{e(level.words)}</td></tr>')
         text += map(_row, group)
@@ -151,12 +153,13 @@ def _row(row: Row) -> str:
     if row.total is None:
         return f'<tr><td>{e(row.name)}</td><td class="fault" colspan="9">failed: {e(row.fault)}</td></tr>'
     total = row.total
-    cells = [f"{total.median:.3f}", f"{total.least:.3f}", f"{total.most:.3f}", f"{row.flush_seconds:.3f}"]
+    flush = f"{row.flush_seconds:.3f}" if row.contender.job is Job.COPY else ""
+    cells = [f"{total.median:.3f}", f"{total.least:.3f}", f"{total.most:.3f}", flush]
     cells += [f"{row.mb_per_s:,.1f}", f"{row.files_per_s:,.0f}"]
     cells += [f"{row.ratio:.2f}" if row.ratio is not None else "", f"{row.peak_mib:.0f}" if row.peak_mib else ""]
-    weaker = f"; asked for '{row.contender.evidence.value}', which could not be proven here" if row.weaker else ""
+    weaker = f"asked for &#x27;{row.contender.evidence.value}&#x27;" if row.weaker else ""
     figures = "".join(f'<td class="n">{cell}</td>' for cell in cells)
-    return f"<tr><td>{e(row.name)}</td>{figures}<td>{e(row.proves + weaker)}</td></tr>"
+    return f"<tr><td>{e(row.name)}</td>{figures}<td>{weaker}</td></tr>"
 
 
 def _side(side: Side) -> str:
@@ -186,26 +189,26 @@ def _facts(result: Result) -> List[Tuple[str, str]]:
 
 def notes(result: Result) -> List[str]:
     """What a reader has to know to read the figures rightly."""
-    size = (
-        "The data is larger than the memory of this computer."
-        if result.larger_than_memory
-        else "The data fits into the memory of this computer, so reads may come from there."
-    )
+    size = "larger than" if result.larger_than_memory else "not larger than"
     return [
         "A time runs from the start of the program to the end of a flush of what it wrote; the part of the flush is "
-        f"shown. {size} Megabytes and files are those of the payload, counted once, whatever was read or written "
-        "beside it.",
+        f"shown. The data is {size} the memory of this computer; source: {result.source.cache or 'as it was'}. "
+        "Megabytes and files are those of the payload, counted once, whatever was read or written beside it.",
         "What is proven decides what may be compared: a copy that nobody read back is no rival of one that was. "
         "'Hashed while sent' says that the bytes were right on their way, 'read back' that the copy was read again, "
         "perhaps from this computer's memory, 'past the cache' that it was not. What ours proved stands in its report.",
+        "'To ours' is a time over that of ours at its default: below 1 is faster than ours. 'Asked for' says that the "
+        "level could not be reached here, and that what was reached is what counts. MiB is the most memory of one "
+        "process, left out where it is less than that of the script.",
         "No figure speaks of what the storage server does behind its own cache, of other users' load, of names, access "
         "rights and streams that were not in the data, or of a copy that is interrupted.",
     ]
 
 
 def _commands(rows: Sequence[Row]) -> str:
-    body = "".join(f"<tr><td>{e(row.name)}</td><td><code>{e(row.contender.shown())}</code></td></tr>" for row in rows)
-    return (
-        f'<table class="facts"><thead><tr><th></th><th>SRC, DST: the two sides; TMP: a scratch folder</th></tr></thead>'
-        f"{body}</table>"
-    )
+    """A list: each contender, its command, and what that proves at the most."""
+    text = ['<p class="soft">SRC and DST are both sides, TMP is a scratch folder.</p><dl>']
+    for row in rows:
+        text.append(f"<dt>{e(row.name)}</dt><dd><code>{e(row.contender.shown())}</code></dd>")
+        text.append(f'<dd class="soft">{e(row.contender.proves)}</dd>')
+    return "".join(text) + "</dl>"

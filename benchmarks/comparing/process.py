@@ -13,6 +13,9 @@ from typing import IO, Any, Dict, NamedTuple, Optional, Sequence
 
 from comparing.interrupt import held
 
+if sys.platform != "win32":
+    import resource
+
 _TAIL = 2000
 # an installed package has its bytecode; from a checkout the turn that warms up may write it
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -23,7 +26,8 @@ class Ended(NamedTuple):
 
     Attributes:
         seconds: the whole process, its start included.
-        peak_kib: most memory of it or of one of its children, 0 where the system does not say.
+        peak_kib: most memory of it or of one of its children; 0 where the system does not say, and where it is less
+            than ours was, since a new process is charged with that.
         printed: something came on standard output.
         said: the end of standard error, of standard output where that is empty.
     """
@@ -87,7 +91,8 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         return 0
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_maxrss if usage.ru_maxrss > mine.ru_maxrss else 0
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

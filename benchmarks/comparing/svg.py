@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Callable, List, Sequence, Tuple
 
-_BAR, _GAP, _LABEL = 18, 12, 17  # pixels
+_BAR, _GAP, _LABEL, _HEADING = 18, 12, 18, 26  # pixels
 _LETTER = 7.2  # width of one at 13 px, on the large side
 
 
@@ -23,6 +23,7 @@ class Bar:
         low, high: the range behind it; both equal to `value` where there is none.
         kind: class of its colour.
         note: text at its end.
+        group: heading above it, where it differs from that of the bar before.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Bar:
     kind: str
     note: str
     bold: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,33 +82,51 @@ def _whole(width: int, height: float, title: str, parts: Sequence[str], kind: st
 def bars(title: str, found: Sequence[Bar], width: int, kind: str, *, unit: str) -> str:
     """Horizontal bars from nought, each below its label, so that a label may be as long as the picture is wide."""
     marks = ticks(max((bar.high for bar in found), default=1.0), 5 if width > 500 else 3)
-    room = max((len(bar.note) for bar in found), default=0) * _LETTER + 8
-    right = max(width * 0.4, width - room)
-    scale = right / marks[-1]
-    each = _LABEL + _BAR + _GAP
-    floor = each * len(found) + 2
+    last = f"{number(marks[-1])} {unit}"
+    room = max((len(text) for text in (*(bar.note for bar in found), last)), default=0) * _LETTER + 8
+    scale = max(width * 0.4, width - room) / marks[-1]
+    tops, floor = _tops(found)
     parts = []
     for mark in marks:
         x = mark * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{floor:.1f}"/>')
-        anchor = "start" if mark == 0 else "middle"
-        parts.append(_text(x, floor + 16, number(mark), anchor=anchor, kind="tick"))
-    parts.append(_text(right + 8, floor + 16, unit, kind="tick"))
-    for index, bar in enumerate(found):
-        top = index * each
-        middle = top + _LABEL + _BAR / 2
-        parts.append(_text(0, top + 13, bar.label, kind="bold" if bar.bold else ""))
-        shape = f'x="0" y="{top + _LABEL:.1f}" width="{max(1.0, bar.value * scale):.1f}" height="{_BAR}"'
-        parts.append(f'<rect class="{bar.kind}" {shape} rx="2"/>')
-        if bar.high > bar.low:
-            low, high = bar.low * scale, bar.high * scale
-            parts.append(f'<line class="range" x1="{low:.1f}" y1="{middle:.1f}" x2="{high:.1f}" y2="{middle:.1f}"/>')
-            for x in (low, high):
-                ends = f'y1="{middle - 4:.1f}" x2="{x:.1f}" y2="{middle + 4:.1f}"'
-                parts.append(f'<line class="range" x1="{x:.1f}" {ends}/>')
-        end = max(bar.value, bar.high) * scale + 6
-        parts.append(_text(end, middle + 4.5, bar.note, kind="note"))
+        shown = last if mark == marks[-1] else number(mark)
+        parts.append(_text(x, floor + 16, shown, anchor="start" if mark == 0 else "middle", kind="tick"))
+    group = ""
+    for top, bar in zip(tops, found):
+        if bar.group != group:
+            group = bar.group
+            parts.append(_text(0, top - 8, group, kind="group"))
+        parts += _bar(bar, top, scale)
     return _whole(width, floor + 22, title, parts, kind)
+
+
+def _tops(found: Sequence[Bar]) -> Tuple[List[float], float]:
+    """Where each bar begins, room for its heading left above it, and where the last one ends."""
+    tops, at, group = [], 2.0, ""
+    for bar in found:
+        at += _HEADING if bar.group != group else 0
+        group = bar.group
+        tops.append(at)
+        at += _LABEL + _BAR + _GAP
+    return tops, at
+
+
+def _bar(bar: Bar, top: float, scale: float) -> List[str]:
+    middle = top + _LABEL + _BAR / 2
+    shape = f'x="0" y="{top + _LABEL:.1f}" width="{max(1.0, bar.value * scale):.1f}" height="{_BAR}"'
+    parts = [
+        _text(0, top + 13, bar.label, kind="bold" if bar.bold else ""),
+        f'<rect class="{bar.kind}" {shape} rx="2"/>',
+    ]
+    if bar.high > bar.low:
+        low, high = bar.low * scale, bar.high * scale
+        parts.append(f'<line class="range" x1="{low:.1f}" y1="{middle:.1f}" x2="{high:.1f}" y2="{middle:.1f}"/>')
+        for x in (low, high):
+            ends = f'y1="{middle - 4:.1f}" x2="{x:.1f}" y2="{middle + 4:.1f}"'
+            parts.append(f'<line class="range" x1="{x:.1f}" {ends}/>')
+    parts.append(_text(max(bar.value, bar.high) * scale + 6, middle + 4.5, bar.note, kind="note"))
+    return parts
 
 
 def lines(

@@ -64,14 +64,20 @@ def test_the_page_stands_alone_and_no_name_breaks_out() -> None:
 def test_the_page_says_what_was_found_and_on_what() -> None:
     page = render(some_result())
     for words in (
-        *("100 files, 0.200 GB", "fits into the memory", "flush: each file", "reads past the cache: no: a share"),
-        *("asked for &#x27;both&#x27;, which could not be proven here", "mounted rw,noatime", "rsync 3.2.7 &lt;b&gt;"),
+        *(
+            "100 files, 0.200 GB",
+            "The data is not larger than the memory",
+            "flush: each file",
+            "reads past the cache: no: a share",
+        ),
+        *("asked for &#x27;both&#x27;", "mounted rw,noatime", "rsync 3.2.7 &lt;b&gt;"),
         *("failed: it said &lt;success&gt; &amp; lied", "runs on Windows only", "rsync -a SRC/ DST/", "2 processors"),
         "in turn, every second one in reverse",
     ):
         assert words in page, words
     assert "Interrupted" not in page and "Interrupted" in render(some_result(complete=False))
-    assert "prefers-color-scheme: dark" in page and page.count('class="wide"') == page.count('class="narrow"') == 5
+    assert "prefers-color-scheme: dark" in page and page.count('class="wide"') == page.count('class="narrow"') == 3
+    assert page.count('class="half"') == 2
 
 
 def test_the_json_has_each_turn_with_its_commands() -> None:

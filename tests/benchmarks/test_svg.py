@@ -90,7 +90,6 @@ def test_names_are_escaped() -> None:
 def test_each_chart_is_drawn_for_a_wide_and_for_a_narrow_screen() -> None:
     for chart in (
         charts.times("a", some_rows()),
-        charts.rates("b", some_rows(), files=True),
         charts.levels("c", some_rows()),
         charts.threads("d", some_rows()),
     ):
@@ -100,6 +99,7 @@ def test_each_chart_is_drawn_for_a_wide_and_for_a_narrow_screen() -> None:
 
 def test_rates_have_their_range_turned_round() -> None:
     drawn = charts.rates("b", some_rows(), files=True).drawn
+    assert parsed(drawn).attrib["class"] == "half"
     assert "50" in re.findall(r'class="note">([\d.,]+)<', drawn)
     assert len(rects(f"<x>{charts.times('a', some_rows()).drawn}</x>")) == 2 * 6, "who failed has no bar"
 
