@@ -20,11 +20,12 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     8: ("cli",),
     7: ("vizgen",),
     6: ("transfer", "copytree", "audit", "audittree", "mend", "scrub"),
-    5: ("engine", "recorder"),
+    5: ("engine", "recorder", "treejob", "folders"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "own"),
+        "sidedata",
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -60,6 +61,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
     ("copier", "journal"): "a large partial is taken up where an earlier run ended",
+    ("copier", "sidedata"): "what lies beside a file's bytes goes with them",
     ("copier", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
@@ -81,6 +83,9 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("auditor", "inside"): "nothing outside of the tree is opened",
     ("against", "evidence"): "the digests on record",
     ("against", "foreign_file"): "and the manifests of other tools",
+    # a transfer's parts
+    ("folders", "recorder"): "a folder that cannot be made is reported, and what lies in it",
+    ("folders", "treejob"): "of which transfer they are",
     # what an audit may lead to
     ("audit", "transfer"): "folders are listed with the same patience",
     ("audittree", "audit"): "one tree's audit with its surroundings",

@@ -36,7 +36,8 @@ from vdt.recorder import Reports
 from vdt.retry import RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import TreeJob, lister, transfer_tree
+from vdt.transfer import lister, transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import LogSink, NoLog
 from vdt.watch import Watch
 
@@ -99,6 +100,8 @@ def audit_tree(request: AuditRequest, tools: AuditTools) -> AuditResult:
 class _AuditTree:
     def __init__(self, request: AuditRequest, tools: AuditTools) -> None:
         self._request, self._tools = request, tools
+        preflight.check_typed(request.destination, request.source, request.manifest)
+        preflight.check_typed(request.write_manifest, request.state)
         self._destination = fs.absolute(request.destination)
         self._source = fs.absolute(request.source) if request.source else ""
         self._manifest = fs.absolute(request.manifest) if request.manifest else ""

@@ -49,6 +49,18 @@ class Holder:
         return f"host {self.host}, process {self.process_id}, since {self.since}"
 
 
+def this_holder(token: str) -> Holder:
+    """This process, as a lock names it."""
+    return Holder(
+        host_name(),
+        os.getpid(),
+        fs.process_started(os.getpid()) or "unknown",
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+        token,
+        machine=fs.machine_identity(),
+    )
+
+
 class TreeLock:
     """The lock of one tree. Acquire, ask `held` before each batch of renames, release.
 
@@ -77,14 +89,7 @@ class TreeLock:
         self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
-        self._me = Holder(
-            host_name(),
-            os.getpid(),
-            fs.process_started(os.getpid()) or "unknown",
-            datetime.now().astimezone().isoformat(timespec="seconds"),
-            self.token,
-            machine=fs.machine_identity(),
-        )
+        self._me = this_holder(self.token)
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
         self._lost = False
@@ -211,7 +216,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        return _holder(path or self._path)
+        return read_holder(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -352,19 +357,20 @@ def other_around(place: str, token: str) -> bool:
         for folder in (os.path.join(current, ".vdt"), *beside):
             path = os.path.join(folder, LOCK_NAME)
             if os.path.lexists(path):
-                seen = _holder(path)
-                if seen is None or (seen.token != token and not _died_here(seen)):
+                seen = read_holder(path)
+                if seen is None or (seen.token != token and not died_here(seen)):
                     return True
         if not name:
             return False
         current = parent
 
 
-def _died_here(seen: Holder) -> bool:
+def died_here(seen: Holder) -> bool:
+    """True where a holder was a process of this machine that is gone."""
     return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
 
 
-def _holder(path: str) -> Optional[Holder]:
+def read_holder(path: str) -> Optional[Holder]:
     """What a lock file says; None where it is not there or makes no sense."""
     try:
         with open(path, encoding="utf-8") as file:

@@ -39,6 +39,18 @@ class Destination:
     keeps_times: bool = True
 
 
+def check_typed(*paths: str) -> None:
+    """Refuse a path that cannot be meant as it was typed; "" is none.
+
+    Raises:
+        RefusedError: one cannot; the sentence says what to write instead.
+    """
+    for path in paths:
+        fault = fs.typed_fault(path) if path else ""
+        if fault:
+            raise RefusedError(fault)
+
+
 def check_apart(source: str, destination: str) -> None:
     """Refuse a destination that is the source, lies in it, or holds it; by file id, so through links and drives too.
 

@@ -17,17 +17,18 @@ from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools, audit_tree
 from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.checksums import ALGORITHMS
 from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals, whole_number
+from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
 from vdt.jsonfile import write_json
 from vdt.model import Links, Policy
+from vdt.own import get_ready
 from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Console, Progress, Silent
 from vdt.scrub import ScrubRequest, parse_duration, parse_shard, parse_size, scrub
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import NoLimit
 from vdt.version import __version__
 from vdt.watch import Watch
 
@@ -123,6 +124,9 @@ def command(arguments: List[str]) -> int:
     stop_on_signals(stop, progress.say)
     meter = TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else NoLimit()
     tools = AuditTools(stop, progress, meter, progress.say, watch=watch)
+    said = get_ready()
+    if said:
+        progress.say(said)
     if options.runs:
         return _scrub(options, arguments, tools, out)
     request = _request(options)
