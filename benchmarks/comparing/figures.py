@@ -149,7 +149,7 @@ def sentences(found: Sequence[Row]) -> List[str]:
     ours = levels.get("cold")
     if ours is None or ours.total is None:
         return said
-    said.append(f"Ours at its default: {ours.mb_per_s:.0f} MB/s and {ours.files_per_s:.0f} files/s, {ours.proves}.")
+    said.append(f"Ours at its default: {ours.mb_per_s:.3g} MB/s and {ours.files_per_s:.3g} files/s, {ours.proves}.")
     others = [row for row in copies if not row.ours]
     proving = [row for row in others if strength(row.evidence) >= strength(Evidence.REREAD)]
     for words, group in (("Of the others that read the copy back", proving), ("Whatever they prove", others)):

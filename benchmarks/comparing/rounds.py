@@ -172,12 +172,12 @@ class Field:
         ready = os.path.join(self.scratch, _MANIFEST)
         if not os.path.exists(ready):
             with open(ready, "wb") as file:
-                for relative, digest in _digests(self.data.source):
+                for relative, digest in digests(self.data.source):
                     file.write(f"{digest}  ".encode("ascii") + os.fsencode(relative) + b"\n")
         shutil.copyfile(ready, path)
 
 
-def _digests(root: str) -> Iterator[Tuple[str, str]]:
+def digests(root: str) -> Iterator[Tuple[str, str]]:
     """(path below root with "/", xxh128) of each file."""
     buffer = memoryview(bytearray(1 << 20))
     for at, folders, names in os.walk(root):
