@@ -11,7 +11,8 @@ from comparing.growth import Growth, Point, megabytes_a_second, mib_of, micros_a
 from comparing.page import e, facts, figure, whole
 
 _Value = Callable[[Point, Row], float]
-_KINDS = ("cold", "inflight", "both", "reread", "none")  # colours of lines, told apart; they say no evidence here
+# colours that tell lines apart; they say no evidence here
+_KINDS = {"vdt copy --verify cold": "cold", "vdt copy --verify none": "reread", "rsync -a": "inflight", "cp -a": "none"}
 _AXES: Dict[str, Tuple[str, Tuple[Tuple[str, str, _Value], ...]]] = {
     "files": (
         "number of files",
@@ -40,8 +41,8 @@ def charts(growth: Growth) -> List[Chart]:
 
 def _chart(growth: Growth, title: str, x_name: str, y_name: str, value: _Value) -> Any:
     found = [
-        svg.Line(name, points, _KINDS[number % len(_KINDS)])
-        for number, name in enumerate(growth.names())
+        svg.Line(name, points, _KINDS.get(name, "both"))
+        for name in growth.names()
         if (points := growth.line(name, value))
     ]
     if not found:

@@ -199,7 +199,7 @@ def notes(result: Result) -> List[str]:
         "perhaps from this computer's memory, 'past the cache' that it was not. What ours proved stands in its report.",
         "'To ours' is a time over that of ours at its default: below 1 is faster than ours. 'Asked for' says that the "
         "level could not be reached here, and that what was reached is what counts. MiB is the most memory of one "
-        "process, left out where it is less than that of the script.",
+        "process, left out below some 10.",
         "No figure speaks of what the storage server does behind its own cache, of other users' load, of names, access "
         "rights and streams that were not in the data, or of a copy that is interrupted.",
     ]

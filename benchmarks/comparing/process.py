@@ -9,14 +9,12 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from typing import IO, Any, Dict, NamedTuple, Optional, Sequence
+from typing import IO, Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from comparing.interrupt import held
 
-if sys.platform != "win32":
-    import resource
-
 _TAIL = 2000
+_CLOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock.py")
 # an installed package has its bytecode; from a checkout the turn that warms up may write it
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
@@ -25,9 +23,10 @@ class Ended(NamedTuple):
     """How a command ended.
 
     Attributes:
+        code: its exit code, negative for a signal.
         seconds: the whole process, its start included.
-        peak_kib: most memory of it or of one of its children; 0 where the system does not say, and where it is less
-            than ours was, since a new process is charged with that.
+        peak_kib: most memory of it or of one of its children; 0 where the system does not say, and where it is too
+            little to be told from that of the process that started it (some 10 MiB).
         printed: something came on standard output.
         said: the end of standard error, of standard output where that is empty.
     """
@@ -52,58 +51,60 @@ def run(words: Sequence[str], *, folder: str = "", output: str = "", keep_output
             out = stack.enter_context(open(output, "w+b"))
         elif keep_output:
             out = stack.enter_context(tempfile.TemporaryFile())
-        process: Optional[subprocess.Popen[bytes]] = None
-        try:
-            began = time.perf_counter()
-            with held():
-                process = subprocess.Popen(
-                    list(words),
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=said,
-                    cwd=folder or None,
-                    env=_ENVIRONMENT,
-                    **_own_group(),
-                )
-            peak_kib = _wait(process)
-        except BaseException:  # Ctrl-C: nothing goes on behind our back
-            if process is not None:
-                _kill(process)
-            raise
-        seconds = time.perf_counter() - began
+        how = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": said, "cwd": folder or None, "env": _ENVIRONMENT}
+        code, seconds, peak_kib = (_on_windows if sys.platform == "win32" else _behind_a_clock)(list(words), how)
         text, printed = _tail(said), False
         if out is not subprocess.DEVNULL:
             printed = out.seek(0, os.SEEK_END) > 0
             text = text or _tail(out)
-    return Ended(process.returncode, seconds, peak_kib, printed, text)
+    return Ended(code, seconds, peak_kib, printed, text)
 
 
-def _own_group() -> Dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait; returns the peak of memory in KiB, 0 where the system does not say."""
-    if sys.platform == "win32":
-        process.wait()
-        return 0
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    mine = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_maxrss if usage.ru_maxrss > mine.ru_maxrss else 0
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        process.kill()
-    else:
+def _behind_a_clock(words: List[str], how: Any) -> Tuple[int, float, int]:
+    """Started and timed by `clock`; raises OSError."""
+    with tempfile.TemporaryFile() as report:
+        timed = [sys.executable, "-S", "-E", _CLOCK, str(report.fileno()), *words]
+        process: Optional[subprocess.Popen[bytes]] = None
         try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+            with held():
+                process = subprocess.Popen(timed, pass_fds=[report.fileno()], start_new_session=True, **how)
+            process.wait()
+        except BaseException:  # Ctrl-C: nothing goes on behind our back
+            if process is not None:
+                _kill_group(process)
+            raise
+        report.seek(0)
+        found = report.read().decode("ascii").split()
+    if len(found) != 3:
+        raise OSError(0, "it was not timed")
+    if found[0].startswith("E"):
+        number = int(found[0][1:])
+        raise OSError(number, os.strerror(number), words[0])
+    return int(found[0]), float(found[1]), int(found[2])
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
     process.wait()
+
+
+def _on_windows(words: List[str], how: Any) -> Tuple[int, float, int]:
+    """Started by ourselves; what it takes of memory is not asked for. Raises OSError."""
+    process: Optional[subprocess.Popen[bytes]] = None
+    began = time.perf_counter()
+    try:
+        with held():
+            process = subprocess.Popen(words, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0), **how)
+        code = process.wait()
+    except BaseException:
+        if process is not None:
+            process.kill()
+            process.wait()
+        raise
+    return code, time.perf_counter() - began, 0
 
 
 def _tail(file: IO[bytes]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Dict, List
 
 import pytest
 
@@ -145,17 +147,52 @@ def test_ours_takes_part_as_it_is(field: Field) -> None:
     assert run.fault == "" and run.evidence is Evidence.NONE
 
 
-def test_an_interrupted_command_is_gone_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: List[Any] = []
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal as POSIX does")
+def test_an_interrupted_command_is_gone_with_its_children(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    interrupted = signal.default_int_handler
+    signal.signal(signal.SIGALRM, interrupted)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    told = tmp_path / "pid"
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            process.run([sys.executable, "-S", "-c", code, str(told)])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    if told.exists() and told.read_text():  # else it was gone before it began
+        assert not is_alive(int(told.read_text()))
 
-    def interrupted(process_: Any) -> int:
-        started.append(process_)
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(process, "_wait", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        process.run([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
-    assert started[0].poll() is not None
+def is_alive(pid: int) -> bool:
+    """Within a moment, as init collects it."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        state = Path(f"/proc/{pid}/stat")
+        if state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows tells no memory of a process that has ended")
+def test_memory_is_that_of_the_command_and_not_ours() -> None:
+    ballast = bytearray(b"x") * (96 << 20)
+    assert process.run([sys.executable, "-S", "-c", ""]).peak_kib < 40 << 10
+    assert process.run([sys.executable, "-S", "-c", "x = bytearray(b'x') * (64 << 20)"]).peak_kib > 64 << 10
+    assert len(ballast) == 96 << 20
+
+
+def test_codes_signals_and_missing_programs() -> None:
+    assert process.run([sys.executable, "-S", "-c", "raise SystemExit(7)"]).code == 7
+    if os.name == "posix":
+        assert process.run([sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 15)"]).code == -15
+    with pytest.raises(FileNotFoundError):
+        process.run(["/no/such/program"])
 
 
 def test_output_goes_where_it_is_asked_for(tmp_path: Path) -> None:
