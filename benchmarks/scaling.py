@@ -32,7 +32,8 @@ _WHO = (
 _NAMES = ("scaling.json", "scaling.html")
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The options of `scaling.py`."""
     p = Parser(prog="scaling.py", description=__doc__)
     p.add_argument("--dir", metavar="DIR", required=True, help="empty or missing folder; both sides lie in it")
     p.add_argument("--files", default="1k,10k,100k", metavar="N,N", help="numbers of files (%(default)s); 0 for none")
@@ -49,7 +50,7 @@ def _amounts(text: str) -> List[int]:
 
 
 def _scale(words: Sequence[str]) -> int:
-    options = _parser().parse(words)
+    options = parser().parse(words)
     counts, sizes, each = _amounts(options.files), _amounts(options.sizes), amount(options.bytes_each)
     if not counts and not sizes:
         raise UsageError("--files and --sizes are both 0: there is nothing to measure.")

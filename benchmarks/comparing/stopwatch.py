@@ -70,18 +70,21 @@ def fresh(folder: str, names: List[int]) -> str:
     return os.path.join(folder, f"to_{len(names)}")
 
 
+def parser(title: str) -> Parser:
+    """The options that all of these scripts share."""
+    p = Parser(prog=title.split(":", maxsplit=1)[0], description=title)
+    p.add_argument("--dir", required=True, metavar="DIR", help="empty or missing folder, on what is measured")
+    p.add_argument("--files", type=whole_number(1, 10**7), default=5000, metavar="N", help="small files (5000)")
+    p.add_argument("--mib", type=whole_number(1, 10**6), default=256, metavar="N", help="large data (256 MiB)")
+    p.add_argument("--rounds", type=whole_number(1, 1000), default=5, metavar="N", help="turns (5)")
+    return p
+
+
 def main(title: str, work: Callable[[Bench], List[Figure]], words: Sequence[str]) -> int:
-    """Parse the options that all of these scripts share, measure, print; returns the exit code."""
+    """Parse, measure, print; returns the exit code."""
 
     def run() -> int:
-        parser = Parser(prog=title.split(":", maxsplit=1)[0], description=title)
-        parser.add_argument("--dir", required=True, metavar="DIR", help="empty or missing folder, on what is measured")
-        parser.add_argument(
-            "--files", type=whole_number(1, 10**7), default=5000, metavar="N", help="small files (5000)"
-        )
-        parser.add_argument("--mib", type=whole_number(1, 10**6), default=256, help="large data (256 MiB)")
-        parser.add_argument("--rounds", type=whole_number(1, 1000), default=5, metavar="N", help="turns (5)")
-        options = parser.parse(words)
+        options = parser(title).parse(words)
         say = say_on(sys.stdout)
         with ground.claimed(os.path.abspath(options.dir)) as own:
             kind = machine.file_system(own)["kind"]
