@@ -10,8 +10,9 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from vdt import audit, fs
+from vdt import audit, auditbatches, fs
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, RefusedError, UsageError
 from vdt.evidence import load_records
@@ -21,7 +22,6 @@ from vdt.progress import Silent
 from vdt.retry import RetryPlan
 from vdt.sample import tree_root, write_run
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 
 RUN = "202310261058_VZGEN1_VMSC10202"
 
@@ -339,7 +339,7 @@ def test_confirmed_by_a_second_host(bench: Bench, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_interrupted_audit_reads_no_file_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_FILES_A_BATCH", 8)
+    monkeypatch.setattr(auditbatches, "_FILES", 8)
     for number in range(200):
         path = bench.source / f"d{number % 10}" / f"f{number:03}"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
 
 LOCK_NAME = "lock.json"
+STATE_INSIDE = ".vdt"  # the state folder where it has to lie inside the destination
 BEAT_S = 30.0  # the holder bumps the counter this often
 LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any more
 _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
@@ -47,6 +48,18 @@ class Holder:
     @property
     def words(self) -> str:
         return f"host {self.host}, process {self.process_id}, since {self.since}"
+
+
+def this_holder(token: str) -> Holder:
+    """This process, as a lock names it."""
+    return Holder(
+        host_name(),
+        os.getpid(),
+        fs.process_started(os.getpid()) or "unknown",
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+        token,
+        machine=fs.machine_identity(),
+    )
 
 
 class TreeLock:
@@ -81,14 +94,7 @@ class TreeLock:
         self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
-        self._me = Holder(
-            host_name(),
-            os.getpid(),
-            fs.process_started(os.getpid()) or "unknown",
-            datetime.now().astimezone().isoformat(timespec="seconds"),
-            self.token,
-            machine=fs.machine_identity(),
-        )
+        self._me = this_holder(self.token)
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
         self._lost = False
@@ -222,7 +228,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        return holder_in_file(path or self._path)
+        return read_holder(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -363,7 +369,7 @@ def other_around(place: str, token: str) -> bool:
         for folder in (os.path.join(current, ".vdt"), *beside):
             path = os.path.join(folder, LOCK_NAME)
             if os.path.lexists(path):
-                seen = holder_in_file(path)
+                seen = read_holder(path)
                 if seen is None or (seen.token != token and not died_here(seen)):
                     return True
         if not name:
@@ -381,7 +387,7 @@ def died_here(seen: Holder) -> bool:
     return is_of_here(seen) and not _lives(seen)
 
 
-def holder_in_file(path: str) -> Optional[Holder]:
+def read_holder(path: str) -> Optional[Holder]:
     """What a lock file says of its holder; None where it is not there or makes no sense."""
     found = seen_in_file(path)
     return None if found is None else found[0]

@@ -168,6 +168,7 @@ def test_it_is_a_no_with_a_reason(done: World, name: str) -> None:
     assert result.json["verdict"] == {
         "may_delete_source": False,
         "reason": first.partition("NO: ")[2],
+        "line": first,
         "folders": [],
         "manifests": [],
     }

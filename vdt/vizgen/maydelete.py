@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Callable, List, Tuple
 
 from vdt import fs, preflight
+from vdt.copyjob import NoLimit
 from vdt.errors import RefusedError, StoppedError, VdtError
 from vdt.evidence import load_records
-from vdt.lock import LOCK_NAME, holder_in_file
+from vdt.lock import LOCK_NAME, read_holder
 from vdt.log_ends import read_ends
 from vdt.manifest import SortedLines
 from vdt.manifest_file import first_unlisted
@@ -29,7 +30,8 @@ from vdt.retry import RetryPlan
 from vdt.robocopy.read import decode, log_status
 from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.vizgen.config import Config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, tree_paths
@@ -169,7 +171,7 @@ class ListedTree(Tree):
         path = os.path.join(self.paths.state_folder, LOCK_NAME)
         if not os.path.lexists(path):
             return
-        holder = holder_in_file(path)
+        holder = read_holder(path)
         who = holder.words if holder is not None else "its lock cannot be read"
         raise RefusedError(
             f"A transfer of {self.paths.copy_type.value} is at work, or did not reach its end ({who}). "

@@ -20,10 +20,12 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
 from vdt.model import Count, Existing, TreeResult, Verify
+from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -34,19 +36,21 @@ from vdt.robocopy.exitcode import exit_text
 from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import Listing
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
+from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
-from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
+from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines, verdict_object
 from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
@@ -134,16 +138,20 @@ class Run:
         self._started = datetime.now().astimezone()
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
-        self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
         self._watch = Watch()
         self._master: Optional[MasterLog] = None
+        self._mark = Mark(fs.state_home(), request.run_id)
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
 
     def end_to_end(self) -> Ended:
         """Run, and report however it ended."""
         request = self._request
+        for line in unreported(fs.state_home(), take=not request.dry_run):
+            self._tell(line, level="warning")
+            self._notes.append(line)
         self._tell(f"vizgen_data_transfer {__version__}: run {request.run_id}, configuration {self._config.path}")
         for note in self._notes:
             self._tell(f"NOTE: {note}", level="warning")
@@ -151,6 +159,7 @@ class Run:
         try:
             if request.dry_run:
                 return Ended(supervised(self._dry_run, self._around.stop))
+            self._mark.begin()
             with fs.stay_awake():
                 supervised(self._work, self._around.stop)
         except AbandonedError as gone:
@@ -391,6 +400,7 @@ class Run:
             trouble = self._deliver(self._master)
             if trouble:
                 self._around.say(trouble)
+        self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
         written = self._json_written(path, _run_object(report, self._started))
@@ -591,7 +601,7 @@ def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
         "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
         "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
         "exit_code": report.exit_code,
-        "verdict": {"may_delete_source": report.verdict.yes, "reason": report.verdict.reason},
+        "verdict": verdict_object(report.verdict),
         "error": report.error,
         "trees": trees,
     }

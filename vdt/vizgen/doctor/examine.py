@@ -14,13 +14,13 @@ from typing import List, Optional, Tuple
 from vdt import fs
 from vdt.closing import bytes_left
 from vdt.errors import ConfigError, RefusedError, StoppedError, VdtError
+from vdt.listing import answer_s
 from vdt.model import Kind, Links, Verify
 from vdt.preflight import check_apart
 from vdt.scan import take_snapshot
 from vdt.selection import PARTIAL
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import answer_s
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.doctor.check import Check, Tell, ok, problem, warning
 from vdt.vizgen.doctor.estimate import Speed, estimate

@@ -8,7 +8,7 @@ from typing import List
 from vdt.evidence import host_name
 from vdt.vizgen.config import Config
 from vdt.vizgen.doctor.check import Tell, ok, warning
-from vdt.vizgen.mail import build_message, compose_lists
+from vdt.vizgen.mail import Items, build_message, compose_parts
 from vdt.vizgen.post import SmtpSettings, log_in, send
 
 _WITHIN_S = 20.0
@@ -37,10 +37,10 @@ def look_at_server(tell: Tell, config: Config, *, send_mail: bool) -> None:
             tell(ok("Mail server", f"{where}: it answers, {logged}; no mail was sent (--send-test-mail sends one)"))
         return
     refused: List[str] = []
-    text = compose_lists(
+    text = compose_parts(
         "Vizgen data transfer: test mail",
         ["This is a test of the mail settings, sent by vdt doctor --send-test-mail. No data was transferred."],
-        [("Sent from:", [("", [f"host {host_name()}, configuration {config.path}"])])],
+        [("Sent from:", [Items("", (f"host {host_name()}, configuration {config.path}",))])],
         "Nothing needs to be done.",
         yes=True,
         passed=True,
