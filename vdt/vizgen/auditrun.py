@@ -21,9 +21,10 @@ from vdt.preflight import COPY, check_report
 from vdt.repair import ALL
 from vdt.treelog import TreeLog
 from vdt.version import __version__
-from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, objection
+from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_verdict, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.run import Ended, Run
+from vdt.vizgen.verdict import verdict_object
 
 
 class AuditRun(Run):
@@ -179,7 +180,7 @@ class AuditRun(Run):
             "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
             "complete": bool(trees) and all(tree.result is not None and tree.result.reached_end for tree in trees),
             "exit_code": code,
-            "verdict": {"may_delete_source": not reason, "reason": reason},
+            "verdict": {**verdict_object(audit_verdict(trees, reason)), "reason": reason},
             "error": error,
             "trees": found,
         }

@@ -55,7 +55,7 @@ from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
-from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
+from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines, verdict_object
 from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
@@ -723,7 +723,7 @@ def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
         "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
         "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
         "exit_code": report.exit_code,
-        "verdict": {"may_delete_source": report.verdict.yes, "reason": report.verdict.reason},
+        "verdict": verdict_object(report.verdict),
         "error": report.error,
         "finished": _finished_object(report.finished),
         "trees": trees,
