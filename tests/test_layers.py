@@ -65,6 +65,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("copier", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
+    ("progress", "watch"): "where nothing moves the screen says whose answer is waited for",
     ("treelog", "appender"): "a log and evidence grow at the end",
     ("evidence", "appender"): "even on a share that goes away",
     # the audit's values

@@ -20,6 +20,7 @@ from vdt.vizgen.layout import CopyType
 from vdt.vizgen.lookout import INTERVAL_S, Ending, Lookout, Memory, check_can_prove, outcome_text
 from vdt.vizgen.report import RunReport
 from vdt.vizgen.run import Request, Surroundings, run
+from vdt.watch import Watch
 
 _EPILOG = """\
 examples:
@@ -134,7 +135,8 @@ def _transfer(
         before = memory.tries.get(run_id)
         return before is None or before.outcome != outcome_text(report.exit_code, report.verdict.reason)
 
-    progress = Console(sys.stderr)
+    watch = Watch()
+    progress = Console(sys.stderr, watch=watch)
     request = Request(
         run_id,
         options.vizgen_config,
@@ -146,7 +148,9 @@ def _transfer(
         require_finished=True,
     )
     try:
-        ended = run(request, Surroundings(StopFlag(stop), progress, printer, sys.stdout, progress.pulse, wants_mail))
+        ended = run(
+            request, Surroundings(StopFlag(stop), progress, printer, sys.stdout, progress.pulse, watch, wants_mail)
+        )
     finally:
         progress.end()
     if ended.report is None:
