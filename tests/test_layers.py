@@ -68,6 +68,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
     ("listing", "outage"): "a folder is listed again when its side is back",
+    ("progress", "watch"): "where nothing moves the screen says whose answer is waited for",
     ("treelog", "appender"): "a log and evidence grow at the end",
     ("evidence", "appender"): "even on a share that goes away",
     # the audit's values

@@ -326,7 +326,7 @@ class Outage:
             if not self._told:
                 self._told, self._back = away, "is back after" if len(paths) == 1 else "are back after"
                 self._say(f"{away} {silent} {self._since_text}; waiting up to {_span(self._wait_s)}")
-                self._phase(f"waiting for {away} since {self._since_text}")
+                self._phase(f"waiting for {away}")
             return True
 
     def guard(self) -> None:

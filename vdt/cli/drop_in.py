@@ -21,6 +21,7 @@ from vdt.vizgen.crosscheck import MODES
 from vdt.vizgen.finished import QUIET_S, WAIT_H
 from vdt.vizgen.layout import CONFIG_NAME, CopyType, check_run_id, parse_copy_types
 from vdt.vizgen.run import Request, Surroundings, run
+from vdt.watch import Watch
 
 _EPILOG = """\
 examples:
@@ -251,11 +252,12 @@ def command(arguments: List[str]) -> int:
     request = _request(options, arguments)
     out = sys.stderr if options.json == "-" else sys.stdout
     stop = StopFlag()
-    progress = Console(sys.stderr)
+    watch = Watch()
+    progress = Console(sys.stderr, watch=watch)
     printer = Printer(out)
     stop_on_signals(stop, progress.say)
     try:
-        return run(request, Surroundings(stop, progress, printer, sys.stdout, progress.pulse)).exit_code
+        return run(request, Surroundings(stop, progress, printer, sys.stdout, progress.pulse, watch)).exit_code
     finally:
         progress.end()
         printer.close()

@@ -19,6 +19,7 @@ from vdt.vizgen.layout import CONFIG_NAME, CopyType
 from vdt.vizgen.lookout import INTERVAL_S, Ending, Lookout, Memory, check_can_prove, outcome_text
 from vdt.vizgen.report import RunReport
 from vdt.vizgen.run import Request, Surroundings, run
+from vdt.watch import Watch
 
 _EPILOG = """\
 examples:
@@ -133,7 +134,8 @@ def _transfer(
         before = memory.tries.get(run_id)
         return before is None or before.outcome != outcome_text(report.exit_code, report.verdict.reason)
 
-    progress = Console(sys.stderr)
+    watch = Watch()
+    progress = Console(sys.stderr, watch=watch)
     request = Request(
         run_id,
         options.vizgen_config,
@@ -145,7 +147,9 @@ def _transfer(
         require_finished=True,
     )
     try:
-        ended = run(request, Surroundings(StopFlag(stop), progress, printer, sys.stdout, progress.pulse, wants_mail))
+        ended = run(
+            request, Surroundings(StopFlag(stop), progress, printer, sys.stdout, progress.pulse, watch, wants_mail)
+        )
     finally:
         progress.end()
     if ended.report is None:

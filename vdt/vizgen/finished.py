@@ -124,7 +124,7 @@ class Patience:
                     "Nothing was touched yet."
                 )
                 said, next_beat_s = found, self._clock() + _HEARTBEAT_S
-            self._phase(f"waiting for {for_what} since {self._since}")
+            self._phase(f"waiting for {for_what}")
             self._pause(self._every_s, found.objection)
 
     def for_quiet(self, settle_s: float, listing: Callable[[], Dict[str, Snapshot]]) -> None:

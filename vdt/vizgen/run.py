@@ -104,6 +104,7 @@ class Surroundings:
     say: Callable[[str], None]  # a line for the person at the terminal
     stdout: IO[str]
     pulse: Pulse = field(default_factory=lambda: Pulse(time.monotonic()))  # that of `progress`, where it has one
+    watch: Watch = field(default_factory=Watch)
     wants_mail: Callable[[RunReport], bool] = lambda report: True  # asked at the end of a run that may send one
 
 
@@ -151,7 +152,8 @@ class Run:
         self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
         self._finished: Optional[Finished] = None
-        self._watch = Watch()
+        self._watch = around.watch
+        self._watch.roots = (config.analysis_drive, config.isilon_drive)
         self._master: Optional[MasterLog] = None
         self._mark = Mark(fs.state_home(), request.run_id)
         if not request.dry_run:
