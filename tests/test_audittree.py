@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from spoil import COMPOSED, DECOMPOSED, damage, flip
 
 from vdt import audit, auditbatches, fs
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
@@ -73,17 +74,6 @@ def fill(root: Path) -> None:
         os.utime(path, ns=(10**18, 10**18))
 
 
-def flip(path: Path, at: int, bit: int = 1) -> None:
-    """Change one byte and keep size and time."""
-    found = path.stat()
-    with path.open("r+b") as file:
-        file.seek(at)
-        old = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([old ^ bit]))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
 def verdicts(result: AuditResult) -> Dict[str, str]:
     return {finding.path: finding.judged.value for finding in result.entries}
 
@@ -93,58 +83,6 @@ def entry(result: AuditResult, path: str) -> Finding:
 
 
 # ---- the twelve ways ---------------------------------------------------------------------------------------------
-
-
-def damage(copy: Path) -> Tuple[Dict[str, str], str, str]:
-    """Spoil a sample run's copy in twelve ways; returns what an audit must say, the file that is to move, and the one
-    that cannot be read."""
-    large = sorted((p for p in copy.rglob("*") if p.is_file()), key=lambda p: -p.stat().st_size)
-    usable = [p for p in large if p.stat().st_size > 2000]
-    zeroed, bit, short, other, gone, folder_file, unreadable, moving, cased = usable[:9]
-    expected: Dict[str, str] = {}
-
-    def said(path: Path, verdict: Judged) -> None:
-        expected[path.relative_to(copy).as_posix()] = verdict.value
-
-    flip(bit, 1234)
-    said(bit, Judged.DIFFERENT)
-    found = zeroed.stat()
-    with zeroed.open("r+b") as file:
-        file.seek(65_536)
-        file.write(bytes(65_536))
-    os.utime(zeroed, ns=(found.st_atime_ns, found.st_mtime_ns))
-    said(zeroed, Judged.DIFFERENT)
-    os.truncate(short, short.stat().st_size - 1)
-    said(short, Judged.DIFFERENT)
-    found = other.stat()
-    other.write_bytes(os.urandom(found.st_size))
-    os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))
-    said(other, Judged.DIFFERENT)
-    gone.unlink()
-    said(gone, Judged.MISSING)
-    lost = next(
-        p
-        for p in sorted(copy.rglob("*"), reverse=True)
-        if p.is_dir() and any(p.iterdir()) and not any(q in usable[:9] or q.is_dir() for q in p.iterdir())
-    )
-    for path in lost.iterdir():
-        said(path, Judged.MISSING)
-    shutil.rmtree(lost)
-    (copy / "notes.txt").write_text("extra")
-    said(copy / "notes.txt", Judged.EXTRA)
-    (copy / "scratch").mkdir()
-    (copy / "scratch" / "one.tmp").write_text("extra")
-    said(copy / "scratch", Judged.EXTRA)
-    folder_file.unlink()
-    folder_file.mkdir()
-    said(folder_file, Judged.TYPE)
-    said(unreadable, Judged.UNREADABLE)
-    said(moving, Judged.UNSTABLE)
-    upper = cased.with_name(cased.name.upper() if cased.name.upper() != cased.name else cased.name.lower())
-    cased.rename(upper)
-    said(cased, Judged.MISSING)
-    said(upper, Judged.EXTRA)
-    return expected, moving.relative_to(copy).as_posix(), unreadable.relative_to(copy).as_posix()
 
 
 @pytest.fixture(scope="session")
@@ -198,6 +136,7 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     bench: Bench, sample_run: Path, monkeypatch: pytest.MonkeyPatch, against: str
 ) -> None:
     shutil.copytree(sample_run / "drive" / tree_root("analysis", RUN), bench.source)
+    (bench.source / COMPOSED).write_bytes(b"1,2" * 50)
     bench.transfer()
     before = {p.relative_to(bench.source).as_posix() for p in bench.source.rglob("*") if p.is_file()}
     assert verdicts(bench.audit(against=against)) == {}
@@ -206,6 +145,9 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     result = bench.audit(against=against)
     assert verdicts(result) == expected
     assert result.exit_code == 8 and result.reached_end
+    for path, other in ((COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)):
+        assert f"'{other}' is" in entry(result, path).reason and "Unicode form alone" in entry(result, path).reason
+    assert sum("differs by case alone" in finding.reason for finding in result.entries) == 2
     assert result.files[Judged.OK] == len(before) - sum(
         1 for path, verdict in expected.items() if verdict != "EXTRA" and path in before
     )
