@@ -53,12 +53,12 @@ def damage(copy: Path) -> Tuple[Dict[str, str], str, str]:
     said(other, Judged.DIFFERENT)
     gone.unlink()
     said(gone, Judged.MISSING)
-    lost = next(
+    lost, lost_too = [
         p
         for p in sorted(copy.rglob("*"), reverse=True)
         if p.is_dir() and any(p.iterdir()) and not any(q in usable[:9] or q.is_dir() for q in p.iterdir())
-    )
-    for path in lost.iterdir():
+    ][:2]
+    for path in (*lost.iterdir(), *lost_too.iterdir()):
         said(path, Judged.MISSING)
     shutil.rmtree(lost)
     (copy / "notes.txt").write_text("extra")
@@ -69,6 +69,9 @@ def damage(copy: Path) -> Tuple[Dict[str, str], str, str]:
     folder_file.unlink()
     folder_file.mkdir()
     said(folder_file, Judged.TYPE)
+    shutil.rmtree(lost_too)
+    lost_too.write_text("a file for a directory")
+    said(lost_too, Judged.TYPE)
     said(unreadable, Judged.UNREADABLE)
     said(moving, Judged.UNSTABLE)
     composed = copy / COMPOSED

@@ -181,6 +181,47 @@ def test_repair_heals_what_is_missing_or_changed_at_the_destination_and_nothing_
     assert not list(bench.copy.rglob(".vdt-*")) and not list(bench.copy.parent.glob(".*.vdt"))
 
 
+def test_repair_makes_empty_folders_and_links_and_leaves_what_stands_in_the_way(bench: Bench) -> None:
+    fill(bench.source)
+    (bench.source / "empty" / "below").mkdir(parents=True)
+    (bench.source / "taken").mkdir()
+    (bench.source / "taken" / "x").write_bytes(b"x")
+    try:
+        (bench.source / "link").symlink_to("a.txt")
+    except OSError:
+        pytest.skip("no links can be made here")
+    bench.transfer()
+    assert bench.audit().links == 1
+    shutil.rmtree(bench.copy / "empty")
+    shutil.rmtree(bench.copy / "taken")
+    (bench.copy / "taken").write_bytes(b"a file")
+    (bench.copy / "link").unlink()
+    found = {"empty/below": "MISSING", "link": "MISSING", "taken": "TYPE", "taken/x": "MISSING"}
+    assert verdicts(bench.audit()) == found
+    result = bench.audit(repair=True)
+    assert verdicts(result) == {"taken": "TYPE", "taken/x": "MISSING"}
+    assert result.repaired == ("empty/below", "link") and [path for path, _ in result.refused] == ["taken/x"]
+    assert (bench.copy / "taken").read_bytes() == b"a file" and os.readlink(bench.copy / "link") == "a.txt"
+    assert (bench.copy / "empty" / "below").is_dir()
+
+
+def test_a_source_that_goes_away_before_the_repair_is_not_called_repaired(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vdt import repair
+
+    fill(bench.source)
+    bench.transfer()
+    (bench.copy / "a.txt").unlink()
+    (bench.copy / "b.bin").unlink()
+    probe = repair.preflight.probe
+    monkeypatch.setattr(
+        repair.preflight, "probe", lambda path: ((bench.source / "a.txt").unlink(missing_ok=True), probe(path))[1]
+    )
+    result = bench.audit(repair=True)
+    assert result.repaired == ("b.bin",) and verdicts(result) == {"a.txt": "MISSING"} and result.exit_code == 8
+
+
 def test_an_accepted_source_replaces_the_copy(bench: Bench) -> None:
     fill(bench.source)
     bench.transfer()
