@@ -153,6 +153,39 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     )
 
 
+def test_a_list_alone_tells_zeros_and_a_cut_end_from_other_bytes(bench: Bench) -> None:
+    """As far as the digests on record know sizes; a manifest does not."""
+    fill(bench.source)
+    (bench.source / "nothing").write_bytes(bytes(5000))
+    bench.transfer()
+    flip(bench.copy / "a.txt", 3)
+    found = (bench.copy / "b.bin").stat()
+    (bench.copy / "b.bin").write_bytes(bytes(found.st_size))
+    os.truncate(bench.copy / "sub" / "c.bin", 69_999)
+    os.truncate(bench.copy / "sub" / "deep" / "d.bin", 0)
+    for against in ("record", "manifest"):
+        result = bench.audit(against=against)
+        damages = {finding.path: finding.diagnosis.damage for finding in result.entries if finding.diagnosis}
+        cut = "truncated" if against == "record" else "other"
+        assert damages == {"a.txt": "other", "b.bin": "zeros", "sub/c.bin": cut, "sub/deep/d.bin": cut}
+        assert all(finding.side is Side.DESTINATION for finding in result.entries)
+        assert ("69999 bytes where 70000 are on record" in entry(result, "sub/c.bin").reason) == (against == "record")
+
+
+@pytest.mark.parametrize("against", ["source", "manifest"])
+def test_a_folder_by_another_case_is_named_beside_its_namesake(bench: Bench, against: str) -> None:
+    fill(bench.source)
+    bench.transfer()
+    try:
+        (bench.copy / "sub").rename(bench.copy / "SUB")
+    except OSError:
+        pytest.skip("case does not tell names apart here")
+    result = bench.audit(against=against)
+    missing = {"sub/c.bin": "MISSING", "sub/deep/d.bin": "MISSING", "sub/empty": "MISSING"}
+    assert verdicts(result) == {"SUB": "EXTRA", **missing}
+    assert entry(result, "SUB").reason.endswith("; 'sub' is missing, whose name differs by case alone")
+
+
 # ---- repair ------------------------------------------------------------------------------------------------------
 
 
