@@ -15,6 +15,8 @@ from typing import Callable, Iterator, List
 import pytest
 
 from vdt import fs
+from vdt.copytree import CopyRequest, copy_tree
+from vdt.fs import windows_folder
 from windows import scene
 from windows.scene import copy, write
 
@@ -184,6 +186,22 @@ def test_read_only_and_times_arrive(pair: List[Path]) -> None:
     found = (destination / "a.bin").stat()
     assert found.st_file_attributes & stat.FILE_ATTRIBUTE_READONLY
     assert found.st_mtime_ns == 1698300000_123456700, "100 ns are kept"
+
+
+@pytest.mark.parametrize("number", [50, 1])
+def test_a_share_that_refuses_times_is_copied_to_all_the_same(
+    pair: List[Path], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    source, destination, _ = pair
+
+    def refuse(*_: object) -> None:
+        raise ctypes.WinError(number)
+
+    monkeypatch.setattr(windows_folder, "set_times", refuse)
+    result = copy_tree(CopyRequest(str(source), str(destination)))
+    assert result.exit_code == 1 and result.files.failed == 0
+    assert any("setting a file's time was refused" in note for note in result.notes), result.notes
+    assert (destination / "a.bin").read_bytes() == b"a" * 5000
 
 
 def test_hidden_and_system_are_set_and_seen(pair: List[Path]) -> None:
