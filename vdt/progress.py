@@ -91,6 +91,7 @@ class Console:
         self._stream = stream or sys.stderr
         tty = bool(getattr(self._stream, "isatty", lambda: False)())
         self._bar_wanted = mode == "on" or (mode == "auto" and tty)
+        self._tqdm = _tqdm() if self._bar_wanted else None
         self._lines_wanted = mode != "off"
         self._lock = threading.Lock()
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -136,11 +137,6 @@ class Console:
 
     def _draw(self) -> None:
         bar: Any = None
-        tqdm: Any = None
-        if self._bar_wanted:  # before the first byte: the program's own share may go away
-            from tqdm import tqdm  # 55 ms; only where a bar is drawn
-
-            tqdm.get_lock()  # else the first bar imports what this needs
         generation = 0
         eta = Eta()
         last = (time.monotonic(), 0, 0)
@@ -158,8 +154,8 @@ class Console:
                         bar.close()
                     bar, generation, eta = None, current, Eta()
                     last = (now[0], 0, 0)
-                    if self._bar_wanted:
-                        bar = tqdm(
+                    if self._tqdm is not None:
+                        bar = self._tqdm(
                             total=total.size_bytes,
                             desc=title,
                             unit="B",
@@ -208,6 +204,14 @@ class Console:
         encoding = getattr(self._stream, "encoding", None) or "ascii"
         self._stream.write(printable(line).encode(encoding, "backslashreplace").decode(encoding) + "\n")
         self._stream.flush()
+
+
+def _tqdm() -> Any:
+    """The class of the bars. Now and not when the first is drawn: by then the program's own share may be away."""
+    from tqdm import tqdm  # 55 ms; only where bars are drawn
+
+    tqdm.get_lock()  # else the first bar imports what this needs
+    return tqdm
 
 
 def _left(seconds: Optional[float]) -> str:
