@@ -210,8 +210,9 @@ def _tqdm() -> Any:
     """The class of the bars. Now and not when the first is drawn: by then the program's own share may be away."""
     from tqdm import tqdm  # 55 ms; only where bars are drawn
 
-    tqdm.get_lock()  # else the first bar imports what this needs
-    return tqdm
+    bars: Any = tqdm
+    bars.get_lock()  # else the first bar imports what this needs
+    return bars
 
 
 def _left(seconds: Optional[float]) -> str:

@@ -70,7 +70,7 @@ suite() { # VERSION PYTEST-ARGUMENTS...
   made_by_linux "$version"
   stagehand "$version" &
   local helper=$!
-  python_of "$version" -m pytest -p no:cacheprovider -rs --durations=5 "P:\\tests\\windows" "$@" || code=$?
+  python_of "$version" -m pytest -p no:cacheprovider -vv -rs --durations=5 "P:\\tests\\windows" "$@" || code=$?
   local manifests=()
   mapfile -t manifests < <(find "$(prefix_of "$version")/disks/l/"kept* -name '*.xxh128' 2>/dev/null)
   for manifest in "${manifests[@]}"; do
