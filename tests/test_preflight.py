@@ -15,6 +15,7 @@ import pytest
 
 from vdt import fs
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import RefusedError
 from vdt.model import Policy
@@ -33,7 +34,6 @@ from vdt.preflight import (
 from vdt.progress import Silent
 from vdt.scrub import ScrubRequest, scrub
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 
 
 def listing(root: Path) -> List[str]:

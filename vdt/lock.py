@@ -24,6 +24,7 @@ from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
 
 LOCK_NAME = "lock.json"
+STATE_INSIDE = ".vdt"  # the state folder where it has to lie inside the destination
 BEAT_S = 30.0  # the holder bumps the counter this often
 LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any more
 _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves

@@ -15,7 +15,7 @@ import errno
 import threading
 import time
 from datetime import datetime
-from typing import Callable, Dict, FrozenSet, List, Optional, Protocol, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Protocol, Sequence, Tuple, TypeVar
 
 from vdt import fs
 from vdt.errors import AwayError, LostOutputError, StoppedError, VdtError
@@ -80,6 +80,24 @@ class AlwaysThere:
 
 
 ALWAYS_THERE = AlwaysThere()
+
+
+def was_away(outage: Presence, mark: int, stop: StopFlag) -> bool:
+    """True when something failed because a root was away, since `over` was `mark` or now; returns when it is back, or
+    with the run stopped."""
+    try:
+        return outage.struck(mark)
+    except (AwayError, StoppedError) as error:
+        stop.set(str(error))
+        return True
+
+
+def until_lost(tasks: Iterator[Value], stop: StopFlag) -> Iterator[Value]:
+    """All tasks, until there are no more or a root is given up: then with the run stopped."""
+    try:
+        yield from tasks
+    except (AwayError, StoppedError) as error:
+        stop.set(str(error))
 
 
 class _State(enum.Enum):
