@@ -215,6 +215,25 @@ def test_hidden_and_system_are_set_and_seen(pair: List[Path]) -> None:
     assert entry.mode & wanted == wanted
 
 
+def test_a_destination_folder_cannot_be_swapped_while_files_are_put_into_it(on_drive: OnDrive) -> None:
+    root = on_drive("L:") / "copy"
+    write(root / "folder" / "f", b"data")
+    with fs.Folder(str(root / "folder"), beneath=str(root), hold=True) as held:
+        with pytest.raises(PermissionError):
+            (root / "folder").rename(root / "elsewhere")
+        with pytest.raises(OSError):
+            (root / "folder").rmdir()
+        held.replace("f", "g")
+        fs.set_folder(str(root / "folder"), fs.opened(str(root / "folder")), times=True, mode=True)
+        assert [entry.name for entry in fs.list_folder(str(root / "folder"))] == ["g"]
+    (root / "folder").rename(root / "elsewhere")
+    with fs.Folder(str(root / "elsewhere"), beneath=str(root)):  # a source is not held
+        (root / "elsewhere").rename(root / "folder")
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            fs.Folder(str(root / "nothing"), hold=True)
+
+
 def test_a_full_disk_ends_the_copy_early_and_the_next_one_goes_on(on_drive: OnDrive) -> None:
     source, small = on_drive("Q:") / "source", on_drive("E:")
     for number in range(4):
