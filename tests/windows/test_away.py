@@ -57,15 +57,15 @@ class Away(threading.Thread):
 @pytest.fixture
 def two(on_drive: OnDrive, comes_back: None) -> Tuple[Path, Path, Path]:
     source = on_drive("Q:")
-    for number in range(8):
-        write(source / "tree" / f"{number}.dat", bytes([number]) * 10_000_000)
+    for number in range(12):
+        write(source / "tree" / f"{number}.dat", bytes([number]) * 4_000_000)
     return source / "tree", on_drive("N:"), on_drive("G:")
 
 
 def test_a_drive_that_comes_back_is_waited_for_and_nothing_fails(two: Tuple[Path, Path, Path]) -> None:
     tree, share, here = two
     away = Away(share, 4.0)
-    ran = scene.copy(str(tree), str(share / "copy"), here, "--bwlimit", "10M", "--share-wait", "60")
+    ran = scene.copy(str(tree), str(share / "copy"), here, "--threads", "1", "--bwlimit", "8M", "--share-wait", "60")
     away.join()
     assert away.was_away, ran.out
     assert ran.code == 1 and ran.report["failed"] == [], ran.out
@@ -79,7 +79,7 @@ def test_a_drive_that_does_not_come_back_in_time_ends_the_copy_and_the_next_one_
 ) -> None:
     tree, share, here = two
     away = Away(share, 12.0)
-    ran = scene.copy(str(tree), str(share / "copy"), here, "--bwlimit", "10M", "--share-wait", "3")
+    ran = scene.copy(str(tree), str(share / "copy"), here, "--threads", "1", "--bwlimit", "8M", "--share-wait", "3")
     away.join()
     assert away.was_away, ran.out
     assert ran.code == 16 and "does not answer since" in ran.out, ran.out
