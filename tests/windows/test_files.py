@@ -372,12 +372,3 @@ def test_two_copies_into_one_place_do_not_run_at_once(on_drive: OnDrive) -> None
     assert second.code == 16 and str(first.pid) in second.out, second.out
     third = copy(str(source), str(isilon / "copy"), here)
     assert not third.code & 8, "a process that is gone holds nothing: " + third.out
-
-
-def test_what_a_person_types(pair: List[Path]) -> None:
-    source, destination, here = pair
-    for typed in (str(source).replace("\\", "/"), str(source).lower() + "\\", f"{source}\\..\\source"):
-        assert not copy(typed, str(destination), here).code & 8
-    for trap in (f'{source}" {destination}', "%USERPROFILE%\\x", "\\\\nas"):
-        refused = copy(trap, str(destination), here)
-        assert refused.code == 16 and "Traceback" not in refused.out, refused.out
