@@ -125,7 +125,7 @@ def test_no_console_stops_a_name(on_drive: OnDrive, command: str, encoding: str)
     source, here = on_drive("Q:"), on_drive("G:")
     name = "細胞 \N{SNOWMAN} größe \u0416.tif"
     write(source / name, b"x")
-    arguments = [sys.executable, "-m", "vdt", command, str(source), str(here / "copy"), "--json", "-"]
+    arguments = [sys.executable, "-m", "vdt", command, str(source), str(here / "copy")]
     process = scene.start(arguments, here, PYTHONIOENCODING=encoding)
     out, _ = process.communicate(timeout=scene.WAIT_S)
     text = out.decode(encoding)
