@@ -44,7 +44,18 @@ from vdt.fs.posix_process import (
     steady_console,
     terminate_now,
 )
-from vdt.fs.posix_volumes import FOLDER_FLAGS, answer, inside, is_mount, libc, mount_point, real_id, volume
+from vdt.fs.posix_volumes import (
+    FOLDER_FLAGS,
+    answer,
+    inside,
+    is_link,
+    is_mount,
+    libc,
+    mount_point,
+    numbers_stay,
+    real_id,
+    volume,
+)
 from vdt.fs.volume import EntryError, Heal
 from vdt.model import NO_TIMES, Entry, Kind
 
@@ -71,17 +82,20 @@ __all__ = [
     "full_path",
     "heal",
     "inside",
+    "is_link",
     "is_mount",
     "list_folder",
     "machine_identity",
     "make_folder",
     "mount_point",
+    "numbers_stay",
     "opened",
     "process_started",
     "read_at",
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",
@@ -247,6 +261,14 @@ def make_folder(
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
+def remove_folder(path: str) -> None:
+    """Remove an empty folder; one that is not there is fine."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+
+
 def _make_beneath(path: str, beneath: str, parents: bool, ready: Callable[[], None]) -> None:
     parent, name = os.path.split(path)
     try:
@@ -287,11 +309,15 @@ def set_folder(
             if times:
                 around.set_time(name, source.mtime_ns)
         return
-    ready()
-    if mode:
-        os.chmod(path, source.mode)
-    if times:
-        os.utime(path, ns=(source.mtime_ns, source.mtime_ns))
+    fd = os.open(path, FOLDER_FLAGS)
+    try:
+        ready()
+        if mode:
+            os.fchmod(fd, source.mode)
+        if times:
+            os.utime(fd, ns=(source.mtime_ns, source.mtime_ns))
+    finally:
+        os.close(fd)
 
 
 def _open_beneath(path: str, beneath: str) -> int:
