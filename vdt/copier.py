@@ -119,7 +119,7 @@ class Copier:
             source = fs.Folder(step.path, beneath="" if self._follow else self._job.source, waits=self._job.waits)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                dest = fs.Folder(step.path, beneath=self._job.destination, waits=self._job.waits)
+                dest = fs.Folder(step.path, beneath=self._job.destination, waits=self._job.waits, hold=True)
                 try:
                     self._job.guard()  # now that it is open: the mount could be taken from under the name before
                 except OSError:
