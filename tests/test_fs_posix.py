@@ -23,7 +23,7 @@ pytest.importorskip("fcntl")
 import fcntl
 
 from vdt import fs
-from vdt.fs import posix
+from vdt.fs import posix, posix_handles, posix_volumes
 from vdt.fs.closer import MOST_OPEN
 from vdt.model import Entry, Kind
 
@@ -509,7 +509,7 @@ class FakeLibc:
 def test_a_volume_is_flushed_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with fs.Folder(str(tmp_path)) as folder:
         folder.flush_volume()
-        monkeypatch.setattr(posix, "_libc", FakeLibc(errno.EIO))
+        monkeypatch.setattr(posix, "libc", FakeLibc(errno.EIO))
         with pytest.raises(OSError) as caught:
             folder.flush_volume()
     assert caught.value.errno == errno.EIO
@@ -562,7 +562,7 @@ def test_a_folder_that_is_mounted_a_second_time_is_known_by_its_place_on_the_dev
         "25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
         f"99 25 254:0 {tmp_path}/src/sub\\040dir {tmp_path}/alias rw,relatime shared:1 - ext4 /dev/root rw\n"
     )
-    monkeypatch.setattr(posix, "_MOUNTINFO", str(mounts))
+    monkeypatch.setattr(posix_volumes, "_MOUNTINFO", str(mounts))
     assert fs.inside(str(tmp_path / path), str(tmp_path / ancestor)) is found
 
 
@@ -573,7 +573,7 @@ def test_a_system_that_does_not_tell_of_its_mounts_leaves_the_file_ids(
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "mountinfo").write_text(text)
     for mounts in ("mountinfo", "missing"):
-        monkeypatch.setattr(posix, "_MOUNTINFO", str(tmp_path / mounts))
+        monkeypatch.setattr(posix_volumes, "_MOUNTINFO", str(tmp_path / mounts))
         assert fs.inside(str(tmp_path / "a/b/new"), str(tmp_path / "a"))
         assert not fs.inside(str(tmp_path / "a"), str(tmp_path / "a/b"))
 
@@ -599,7 +599,7 @@ MAGIC = [
 def test_a_volume_is_known_by_its_number_and_nothing_is_promised_of_a_stranger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: int, kind: str, flush: fs.Flush, cold: bool, remote: bool
 ) -> None:
-    monkeypatch.setattr(posix, "_libc", FakeLibc(magic=magic))
+    monkeypatch.setattr(posix_volumes, "libc", FakeLibc(magic=magic))
     found = fs.volume(str(tmp_path))
     assert (found.kind, found.flush, found.cold_reads, found.remote) == (kind, flush, cold, remote)
     assert found.free_bytes > 0
@@ -1153,7 +1153,7 @@ def test_past_the_cache_the_tail_is_read_and_no_more_is_said_than_was_asked_for(
         pytest.skip("no read past the cache on this file system")
     data = os.urandom(size + more)
     (tmp_path / "f").write_bytes(data)
-    view = memoryview(posix.mmap.mmap(-1, 16384))
+    view = memoryview(posix_handles.mmap.mmap(-1, 16384))
     with fs.Folder(str(tmp_path)) as folder, folder.open_back("f", cold=True) as (found, fd):
         assert found.size_bytes == size + more
         assert fs.read_at(fd, view, 0, size, direct=True) == size

@@ -20,9 +20,12 @@ from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
+from vdt.sidedata import SideData
 from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
 from vdt.verifier import Proof, Verifier
+
+_NOT_RENAMED = "the rename was said to be done and was not"
 
 
 class _Staged(NamedTuple):
@@ -63,9 +66,15 @@ class Copier:
         self._job = job
         self._journals = Journals() if journals is None else journals
         self._verifier = Verifier(job)
+        self._side = SideData(job)
         self._follow = job.policy.links is Links.FOLLOW
         self._hashed = job.verify is not Verify.NONE
         self._flush_each = job.destination_volume.flush is fs.Flush.FILE
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """What is to be said of all files together."""
+        return self._side.notes
 
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
@@ -112,7 +121,7 @@ class Copier:
             source = fs.Folder(step.path, beneath="" if self._follow else self._job.source, waits=self._job.waits)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                dest = fs.Folder(step.path, beneath=self._job.destination, waits=self._job.waits)
+                dest = fs.Folder(step.path, beneath=self._job.destination, waits=self._job.waits, hold=True)
                 try:
                     self._job.guard()  # now that it is open: the mount could be taken from under the name before
                 except OSError:
@@ -186,6 +195,8 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
+                step = Step("Copying File", source, name)
+                self._carry_side(action, source, dest, begun.partial, begun.out)
                 step = Step("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 sealing = True
@@ -198,6 +209,7 @@ class Copier:
                     owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
+                    other_times=action.source.other_times,
                 )
             finally:
                 try:
@@ -318,6 +330,8 @@ class Copier:
         try:
             out = dest.write_whole(partial, view, entry.mode)
             digest = digest_of(view) if self._hashed else ""
+            operation = "Copying File"
+            self._carry_side(action, source, dest, partial, out)
             operation = "Time-Stamping Destination File"
             dest.seal(
                 out,
@@ -327,12 +341,21 @@ class Copier:
                 created_mode=entry.mode,
                 owner=after.owner if policy.keep_owner else None,
                 flush=self._flush_each,
+                other_times=entry.other_times,
             )
         except OSError as error:
             _discard(dest, partial)
             return Step(operation, dest, name).failed(error, action)
         job.moved(size)
         return _Staged(index, action, source, dest, partial, digest, "", size, mtime_ns, after.mode)
+
+    def _carry_side(self, action: Action, source: fs.Folder, dest: fs.Folder, partial: str, out: int) -> None:
+        """See to the alternate data streams of a file. Raises OSError, with the partial closed."""
+        try:
+            self._side.carry(source, action.source.name, dest, partial, action.path)
+        except OSError:
+            fs.close(out)
+            raise
 
     def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
         """Everything from `fd` that the partial lacks.
@@ -427,7 +450,11 @@ class Copier:
         try:
             dest.unlink(partial)
             dest.link(partial, entry.target, entry.mtime_ns)
+            made = dest.stat(partial)
             dest.replace(partial, entry.name)
+            if not _lies_there(dest, entry.name, made.size_bytes, made.file_id):
+                _discard(dest, partial)
+                return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
             _discard(dest, partial)
             return step.failed(error, action)
@@ -510,9 +537,9 @@ class Copier:
             return Outcome(action, Status.STOPPED)
         try:
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
-            if not _lies_there(dest, name, proof):
+            if not _lies_there(dest, name, proof.size_bytes, proof.file_id):
                 self._throw_away(dest, item.partial, item.journal)
-                return step.wrong(action, "the rename was said to be done and was not")
+                return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
             self._leave(dest, item.partial, item.journal)
             return step.failed(error, action)
@@ -543,12 +570,14 @@ def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     return f".vdt-{short_digest(data)}.partial"
 
 
-def _lies_there(dest: fs.Folder, name: str, proof: Proof) -> bool:
-    """True when the proven file has its final name. A name that is not there is no error: it is the answer."""
+def _lies_there(dest: fs.Folder, name: str, size_bytes: int, file_id: Tuple[int, int]) -> bool:
+    """True when what was proven has its final name, as far as the system tells files apart. A name that is not there is
+    no error: it is the answer."""
     try:
-        return proof.is_file(dest.stat(name))
+        found = dest.stat(name)
     except FileNotFoundError:
         return False
+    return found.size_bytes == size_bytes and found.file_id == file_id
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
@@ -26,6 +27,7 @@ if sys.platform == "win32":
         drop_cache,
         explain,
         fd_stat,
+        flush,
         full_path,
         heal,
         inside,
@@ -42,6 +44,7 @@ if sys.platform == "win32":
         read_views,
         read_whole,
         real_id,
+        remove_folder,
         set_folder,
         state_home,
         stay_awake,
@@ -72,6 +75,7 @@ else:
         drop_cache,
         explain,
         fd_stat,
+        flush,
         full_path,
         heal,
         inside,
@@ -88,6 +92,7 @@ else:
         read_views,
         read_whole,
         real_id,
+        remove_folder,
         set_folder,
         state_home,
         stay_awake,
@@ -98,6 +103,12 @@ else:
         write_all,
         write_at,
     )
+
+
+def system_name() -> str:
+    """System and version, as a report names them."""
+    return platform.platform()
+
 
 __all__ = [
     "DIRECT_MAY_BUFFER",
@@ -122,6 +133,7 @@ __all__ = [
     "drop_cache",
     "explain",
     "fd_stat",
+    "flush",
     "full_path",
     "heal",
     "inside",
@@ -138,10 +150,12 @@ __all__ = [
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",
     "steady_console",
+    "system_name",
     "terminate_now",
     "typed_fault",
     "volume",
