@@ -28,6 +28,7 @@ from vdt.cli import doctor as doctor_command
 from vdt.cli import drop_in, may_delete
 from vdt.cli import runs as runs_command
 from vdt.cli import status as status_command
+from vdt.cli import watch as watch_command
 from vdt.sample import write_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,6 +132,7 @@ def known_options() -> Set[str]:
         runs_command,
         status_command,
         doctor_command,
+        watch_command,
     )
     for parser in (command.parser() for command in commands):
         known.update(option for action in parser._actions for option in action.option_strings)

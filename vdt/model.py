@@ -372,3 +372,8 @@ class TreeResult:
 def join(folder: str, name: str) -> str:
     """Relative path of `name` in `folder` ("" is the root)."""
     return f"{folder}/{name}" if folder else name
+
+
+def stays_inside(path: str) -> bool:
+    """True for a relative path with "/" that cannot lead out of its tree, as it came from a file that others write."""
+    return bool(path) and "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))

@@ -105,14 +105,17 @@ ATTACKS: Dict[str, Callable[[World], object]] = {
     "a new empty file": lambda w: write(w.source() / "empty" / "nothing", b""),
     "a new empty folder": lambda w: (w.source() / "data" / "fresh").mkdir(),
     "the source was changed": lambda w: _same_size(w.source() / "experiment.json"),
-    "the source was touched": lambda w: _touch(w.source() / "settings/zero.json"),
+    "the source was touched": lambda w: _touch(w.source() / "settings/größe_µm.csv"),
+    "the run is not finished": lambda w: [
+        (tree / "MERLIN_FINISHED").unlink() for tree in (w.source(), w.destination())
+    ],
     "the source grew": lambda w: (w.source() / "experiment.json").open("ab").write(b"more"),
     "a file of the copy is gone": lambda w: (w.destination() / "data/nested/one.bin").unlink(),
     "a file of the copy was touched": lambda w: _touch(w.destination() / "data/nested/one.bin"),
     "a file of the copy was cut": lambda w: os.truncate(w.destination() / "data/nested/one.bin", 7),
     "a file became a folder": lambda w: [
-        (w.destination() / "settings/zero.json").unlink(),
-        (w.destination() / "settings/zero.json").mkdir(),
+        (w.destination() / "settings/größe_µm.csv").unlink(),
+        (w.destination() / "settings/größe_µm.csv").mkdir(),
     ],
     "an empty folder of the copy is gone": lambda w: (w.destination() / "empty").rmdir(),
     "a tree of the copy is gone": lambda w: shutil.rmtree(w.destination("output")),

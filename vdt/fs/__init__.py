@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
@@ -30,11 +31,13 @@ if sys.platform == "win32":
         full_path,
         heal,
         inside,
+        is_link,
         is_mount,
         list_folder,
         machine_identity,
         make_folder,
         mount_point,
+        numbers_stay,
         opened,
         process_started,
         read_at,
@@ -76,11 +79,13 @@ else:
         full_path,
         heal,
         inside,
+        is_link,
         is_mount,
         list_folder,
         machine_identity,
         make_folder,
         mount_point,
+        numbers_stay,
         opened,
         process_started,
         read_at,
@@ -98,6 +103,12 @@ else:
         write_all,
         write_at,
     )
+
+
+def system_name() -> str:
+    """System and version, as a report names them."""
+    return platform.platform()
+
 
 __all__ = [
     "DIRECT_MAY_BUFFER",
@@ -126,11 +137,13 @@ __all__ = [
     "full_path",
     "heal",
     "inside",
+    "is_link",
     "is_mount",
     "list_folder",
     "machine_identity",
     "make_folder",
     "mount_point",
+    "numbers_stay",
     "opened",
     "process_started",
     "read_at",
@@ -142,6 +155,7 @@ __all__ = [
     "state_home",
     "stay_awake",
     "steady_console",
+    "system_name",
     "terminate_now",
     "typed_fault",
     "volume",

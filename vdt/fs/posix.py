@@ -44,7 +44,18 @@ from vdt.fs.posix_process import (
     steady_console,
     terminate_now,
 )
-from vdt.fs.posix_volumes import FOLDER_FLAGS, answer, inside, is_mount, libc, mount_point, real_id, volume
+from vdt.fs.posix_volumes import (
+    FOLDER_FLAGS,
+    answer,
+    inside,
+    is_link,
+    is_mount,
+    libc,
+    mount_point,
+    numbers_stay,
+    real_id,
+    volume,
+)
 from vdt.fs.volume import EntryError, Heal
 from vdt.model import NO_TIMES, Entry, Kind
 
@@ -71,11 +82,13 @@ __all__ = [
     "full_path",
     "heal",
     "inside",
+    "is_link",
     "is_mount",
     "list_folder",
     "machine_identity",
     "make_folder",
     "mount_point",
+    "numbers_stay",
     "opened",
     "process_started",
     "read_at",
@@ -296,11 +309,15 @@ def set_folder(
             if times:
                 around.set_time(name, source.mtime_ns)
         return
-    ready()
-    if mode:
-        os.chmod(path, source.mode)
-    if times:
-        os.utime(path, ns=(source.mtime_ns, source.mtime_ns))
+    fd = os.open(path, FOLDER_FLAGS)
+    try:
+        ready()
+        if mode:
+            os.fchmod(fd, source.mode)
+        if times:
+            os.utime(fd, ns=(source.mtime_ns, source.mtime_ns))
+    finally:
+        os.close(fd)
 
 
 def _open_beneath(path: str, beneath: str) -> int:
@@ -325,12 +342,15 @@ class Folder:
 
     __slots__ = ("_closer", "_fd", "_read_flags", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
+    def __init__(
+        self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False, hold: bool = False
+    ) -> None:
         """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR).
 
         `beneath` is the directory itself or one around it: below that no part of the path may be a link, so that a
         folder that somebody swaps for a link leads nowhere. `waits`: each call waits for a share, so files that were
-        read are closed by others; see `settle`.
+        read are closed by others; see `settle`. `hold` is for Windows: here an open directory stays the same whatever
+        becomes of its name.
         """
         self._closer = Closer() if waits else None
         self.path = path

@@ -137,6 +137,11 @@ def is_mount(path: str) -> bool:
         return False
 
 
+def numbers_stay(path: str) -> bool:
+    """Nothing is said of the numbers of folders here: shares give them as they like."""
+    return False
+
+
 def inside(path: str, ancestor: str) -> bool:
     """True when `path` (which need not exist) lies in or is `ancestor`: by file id where the system gives one, and by
     name in any case."""
