@@ -24,6 +24,7 @@ from vdt.treelog import TreeLog
 from vdt.version import __version__
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, compose_lists
+from vdt.vizgen.page import compose_list_page
 from vdt.vizgen.run import Ended, Run
 
 FATAL, NOT_RIGHT = 16, 8
@@ -217,7 +218,18 @@ class AuditRun(Run):
             ("Total execution time:", [("", [f"{span}, using {self._settings.threads} thread(s) for run: {run_id}"])]),
         ]
         shown = [(heading, lists) for heading, lists in sections if any(lines for _, lines in lists)]
+        if any(tree.result is not None for tree in trees):
+            page = compose_list_page(subject, verdict, [*shown, *self._facts()], yes=not reason, passed=passed)
+            path = self._write_page(page)
+            shown[-2:-2] = [("Report:", [("", [path])])] if path else []
         return compose_lists(subject, verdict, shown, last, yes=not reason, passed=passed)
+
+    def _facts(self) -> List[Tuple[str, List[Tuple[str, List[str]]]]]:
+        """On what the audit ran; for the HTML report."""
+        about = self._about()
+        words = [f"vizgen_data_transfer {__version__}", f"Python {about.python}", about.system]
+        words += [f"host {about.host}", f"configuration {about.config}", f"began {about.began}"]
+        return [("Versions and host:", [("", words)])]
 
 
 def objection(trees: Tuple[AuditedTree, ...], error: str) -> str:

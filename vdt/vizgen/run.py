@@ -447,7 +447,7 @@ class Run:
             self._tell(f"ERROR: {error}", level="error")
         if request.json:
             report = self._write_json(request.json, report)
-        if not request.dry_run:
+        if any(tree.result is not None for tree in reports):  # one that was refused leaves no more than its log
             report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
         self._hand_out(text, _verdict_line(report.verdict), wanted=self._around.wants_mail(report))
