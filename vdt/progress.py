@@ -130,6 +130,7 @@ class Console:
         self._stream = stream or sys.stderr
         tty = bool(getattr(self._stream, "isatty", lambda: False)())
         self._bar_wanted = mode == "on" or (mode == "auto" and tty)
+        self._tqdm = _tqdm() if self._bar_wanted else None
         self._lines_wanted = mode != "off"
         self._watch = watch if watch is not None else Watch()
         self._lock = threading.Lock()
@@ -253,10 +254,9 @@ class Console:
             return _Seen(now_s, self._files, self._bytes, self._title, phase, total, counted, self._generation)
 
     def _bar(self, seen: _Seen) -> Any:
-        from tqdm import tqdm  # 55 ms; only where a bar is drawn
-
+        assert self._tqdm is not None
         form = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}" if seen.generation else "{desc}{postfix}"
-        return tqdm(
+        return self._tqdm(
             total=seen.total.size_bytes,
             desc=seen.title,
             unit="B",
@@ -309,6 +309,15 @@ def _time_left(seen: _Seen, eta: Eta) -> str:
     return _left(
         eta.remaining_s(max(0, seen.total.files - seen.files), max(0, seen.total.size_bytes - seen.size_bytes))
     )
+
+
+def _tqdm() -> Any:
+    """The class of the bars. Now and not when the first is drawn: by then the program's own share may be away."""
+    from tqdm import tqdm  # 55 ms; only where bars are drawn
+
+    bars: Any = tqdm
+    bars.get_lock()  # else the first bar imports what this needs
+    return bars
 
 
 def _left(seconds: Optional[float]) -> str:

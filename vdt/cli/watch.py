@@ -9,14 +9,13 @@ import sys
 from typing import List
 
 from vdt import fs
-from vdt.cli.drop_in import CONFIG_NAME
 from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals
 from vdt.errors import StoppedError, UsageError
 from vdt.lock import TreeLock
 from vdt.progress import Console
 from vdt.stop import StopFlag
 from vdt.vizgen.config import Config, load_config
-from vdt.vizgen.layout import CopyType
+from vdt.vizgen.layout import CONFIG_NAME, CopyType
 from vdt.vizgen.lookout import INTERVAL_S, Ending, Lookout, Memory, check_can_prove, outcome_text
 from vdt.vizgen.report import RunReport
 from vdt.vizgen.run import Request, Surroundings, run

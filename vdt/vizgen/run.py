@@ -21,10 +21,12 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_beside, write_json
 from vdt.model import Count, Existing, TreeResult, Verify
+from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -37,7 +39,8 @@ from vdt.selection import leaves_files_out
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import Listing
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
@@ -45,13 +48,14 @@ from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
 from vdt.vizgen.layout import CopyType, TreePaths, page_name, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
+from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.page import compose_page
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
-from vdt.vizgen.verdict import decide, process_exit_code
+from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines, verdict_object
 from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
@@ -145,18 +149,22 @@ class Run:
         self._started = datetime.now().astimezone()
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
-        self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
         self._finished: Optional[Finished] = None
         self._watch = around.watch
         self._watch.roots = (config.analysis_drive, config.isilon_drive)
         self._master: Optional[MasterLog] = None
+        self._mark = Mark(fs.state_home(), request.run_id)
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
 
     def end_to_end(self) -> Ended:
         """Run, and report however it ended."""
         request = self._request
+        for line in unreported(fs.state_home(), take=not request.dry_run):
+            self._tell(line, level="warning")
+            self._notes.append(line)
         self._tell(f"vizgen_data_transfer {__version__}: run {request.run_id}, configuration {self._config.path}")
         for note in self._notes:
             self._tell(f"NOTE: {note}", level="warning")
@@ -164,6 +172,7 @@ class Run:
         try:
             if request.dry_run:
                 return Ended(supervised(self._dry_run, self._around.stop))
+            self._mark.begin()
             with fs.stay_awake():
                 supervised(self._work, self._around.stop)
         except AbandonedError as gone:
@@ -224,7 +233,7 @@ class Run:
         for tree in self._trees:
             try:
                 self._watch.phase("Looking at", tree.paths.source)
-                _check_drives(config, tree.paths)
+                check_drives(config, tree.paths)
             except RefusedError as error:
                 tree.refuse(error)
                 raise
@@ -375,7 +384,7 @@ class Run:
         """List what a run would do. No probe, lock, log, mail or folder."""
         results = []
         for item in self._lay_out():
-            _check_drives(self._config, item)
+            check_drives(self._config, item)
             check_source(item.source)
             check_apart(item.source, item.destination)
             if self._finished is None:
@@ -450,7 +459,7 @@ class Run:
         if any(tree.result is not None for tree in reports):  # one that was refused leaves no more than its log
             report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
-        self._hand_out(text, _verdict_line(report.verdict), wanted=self._around.wants_mail(report))
+        self._hand_out(text, verdict_lines(report.verdict)[0], wanted=self._around.wants_mail(report))
         return Ended(report.exit_code, text, report)
 
     def _hand_out(self, text: MailText, last: str, *, wanted: bool = True) -> None:
@@ -465,6 +474,7 @@ class Run:
             trouble = self._deliver(self._master)
             if trouble:
                 self._around.say(trouble)
+        self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
         written = self._json_written(path, _run_object(report, self._started))
@@ -643,7 +653,7 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _check_drives(config: Config, item: TreePaths) -> None:
+def check_drives(config: Config, item: TreePaths) -> None:
     """The source of a tree and the Isilon drive must be there before anything is made.
 
     Raises:
@@ -674,12 +684,6 @@ def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
     used = [(r.result.threads_used, r.result.copy_seconds) for r in reports if r.result is not None]
     seconds = sum(s for _, s in used)
     return sum(t * s for t, s in used) / seconds if seconds else 0.0
-
-
-def _verdict_line(verdict: Verdict) -> str:
-    if verdict.yes:
-        return f"May the source be deleted? YES: {', '.join(verdict.folders)}"
-    return f"May the source be deleted? NO: {verdict.reason}"
 
 
 def _make_logs(folder: str) -> None:
@@ -721,7 +725,7 @@ def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
         "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
         "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
         "exit_code": report.exit_code,
-        "verdict": {"may_delete_source": report.verdict.yes, "reason": report.verdict.reason},
+        "verdict": verdict_object(report.verdict),
         "error": report.error,
         "finished": _finished_object(report.finished),
         "trees": trees,

@@ -18,6 +18,7 @@ from vdt.errors import AwayError, LockedError, LostOutputError, RefusedError, St
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
+from vdt.listing import lister
 from vdt.lock import TreeLock
 from vdt.log_ends import read_ends
 from vdt.manifest import SortedLines
@@ -34,10 +35,12 @@ from vdt.scan import take_snapshot
 from vdt.selection import PARTIAL, Selection, leaves_files_out
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import TreeJob, lister, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import TreePaths
+from vdt.vizgen.pace import Pace
 from vdt.vizgen.report import TreeReport
 from vdt.watch import Watch
 
@@ -227,8 +230,17 @@ class Tree:
         Raises:
             StoppedError: the run was stopped while this tree was counted.
         """
+        self.outage.doing = "beginning"
         lock = TreeLock(
-            self.paths.state_folder, self.paths.destination, say=self._tools.say, wait=self._tools.stop.wait
+            self.paths.state_folder,
+            self.paths.destination,
+            say=self._tools.say,
+            wait=self._tools.stop.wait,
+            work=Pace(
+                self._before.count if self._before is not None else Count(),
+                lambda: self._tools.watch.so_far() if self._begun else None,
+                lambda: self.outage.waiting or self.outage.doing,
+            ),
         )
         self._tools.watch.phase("Taking the lock of", self.paths.destination)
         try:

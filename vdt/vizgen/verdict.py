@@ -7,7 +7,7 @@ that does not. Sentences hold names as they are: escape them (`vdt.printable`) w
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from vdt.model import Evidence, Problem, TreeResult
 from vdt.vizgen.counts import PYTHON, ROBOCOPY, CountCheck, check_counts, check_witness
@@ -40,6 +40,28 @@ def decide(
         folders=tuple(tree.source for tree in order),
         manifests=tuple((tree.result.manifest, tree.result.manifest_sha256) for tree in order if tree.result),
     )
+
+
+def verdict_lines(verdict: Verdict) -> Tuple[str, ...]:
+    """The answer as it leads screen, mail and report; names as they are."""
+    if not verdict.yes:
+        return (f"May the source be deleted? NO: {verdict.reason}",)
+    return (
+        f"May the source be deleted? YES: {', '.join(verdict.folders)}",
+        "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
+        *(f"Manifest {path} (its own SHA-256: {digest})" for path, digest in verdict.manifests),
+    )
+
+
+def verdict_object(verdict: Verdict) -> Dict[str, Any]:
+    """The same for a script."""
+    return {
+        "may_delete_source": verdict.yes,
+        "reason": verdict.reason,
+        "line": verdict_lines(verdict)[0],
+        "folders": list(verdict.folders),
+        "manifests": [{"path": path, "sha256": sha256} for path, sha256 in verdict.manifests],
+    }
 
 
 def process_exit_code(
