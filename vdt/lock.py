@@ -383,8 +383,8 @@ class TreeLock:
 
 def sweep(folder: str) -> None:
     """Remove the lock of a transfer of this machine that is over from a state folder that is not the one in use."""
-    seen = _holder(os.path.join(folder, LOCK_NAME))
-    if seen is None or not _died_here(seen):
+    seen = read_holder(os.path.join(folder, LOCK_NAME))
+    if seen is None or not died_here(seen):
         return
     left = TreeLock(folder, say=lambda line: None, wait=lambda seconds: True)
     try:
