@@ -145,6 +145,7 @@ def _transfer(
         debug=options.debug,
         mail=not options.no_email,
         require_finished=True,
+        lies_still=True,
     )
     try:
         ended = run(

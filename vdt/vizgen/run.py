@@ -84,6 +84,7 @@ class Request:
     bwlimit: Optional[str] = None
     require_finished: bool = False
     wait_finished_h: Optional[float] = None
+    lies_still: bool = False  # who asks has just seen that nothing changed for `settle_s`
     also_hash: Optional[str] = None
     robocopy_check: Optional[str] = None
     ignore_space: bool = False
@@ -361,8 +362,8 @@ class Run:
     def _wait_until_settled(self) -> None:
         """With `settle_s`, refuse a run that is still being written. Raises RefusedError."""
         settle_s = self._config.settle_s
-        if not settle_s or self._request.wait_finished_h is not None:  # that has just seen it lie still
-            return
+        if not settle_s or self._request.lies_still or self._request.wait_finished_h is not None:
+            return  # the last two have just seen it
         self._tell(f"Looking whether the run lies still for {settle_s:g} s (settle_s).")
         if self._around.stop.wait(settle_s):
             raise StoppedError("Stopped before anything was copied.")
