@@ -21,6 +21,7 @@ from vdt import auditor, copier, diagnosis, fs, journal, mend, transfer
 from vdt.auditor import Auditor
 from vdt.auditstate import AuditState, state_folder
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
 from vdt.copytree import copy_tree
 from vdt.errors import RefusedError
 from vdt.findings import AuditResult, Check, Finding
@@ -170,7 +171,7 @@ def audited(trees: Trees, **changes: Any) -> AuditResult:
         retry=RetryPlan(0),
         evidence_beside=False,
     )
-    tools = AuditTools(StopFlag(), Silent(), transfer.NoLimit(), lambda line: None)
+    tools = AuditTools(StopFlag(), Silent(), NoLimit(), lambda line: None)
     return audit_tree(replace(asked, **changes), tools)
 
 
