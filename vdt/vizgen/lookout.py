@@ -1,8 +1,8 @@
 """`vdt watch`: transfers each run that is finished and not proven yet, one after the other, until it is stopped.
 
 Rule 1: what is proven is told by `survey`, not by what this program remembers. Rule 2: a share that does not answer
-costs a sentence and a round, never the watch. Writes nothing itself but the memory of failed tries (`tries`); a transfer
-is `run`'s.
+costs a sentence and a round, never the watch. Writes nothing itself but the memory of failed tries (`tries`);
+a transfer is `run`'s.
 """
 
 from __future__ import annotations
