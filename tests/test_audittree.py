@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -12,6 +13,7 @@ import pytest
 from spoil import COMPOSED, DECOMPOSED, damage, flip
 
 from vdt import audit, auditbatches, fs
+from vdt.auditreport import report_lines
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
@@ -318,6 +320,33 @@ def test_an_audit_writes_nothing_inside_either_tree(bench: Bench) -> None:
     assert (seen(bench.source), seen(bench.copy)) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the coreutils")
+@pytest.mark.parametrize("tool", ["xxhsum -H2", "md5sum", "sha256sum", "sha256sum --tag"])
+def test_manifests_go_both_ways_between_the_real_tools_and_an_audit(bench: Bench, tool: str) -> None:
+    command = tool.split()
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    fill(bench.copy)
+    names = ["back\\slash", " lead", "\u00e9", *(["new\nline"] if command[0] != "xxhsum" else [])]
+    for name in names:
+        (bench.copy / name).write_text(name)
+    files = sorted(p.relative_to(bench.copy) for p in bench.copy.rglob("*") if p.is_file())
+    sums = bench.root / "sums.txt"
+    with sums.open("wb") as out:
+        run = [*command, "--", *map(str, files)]
+        subprocess.run(run, cwd=bench.copy, stdout=out, stderr=subprocess.DEVNULL, check=True)
+    result = bench.audit(against="", manifest=str(sums), write_manifest=str(bench.manifest))
+    assert verdicts(result) == {} and result.files == {Judged.OK: len(files)} and result.exit_code == 0
+    flip(bench.copy / "a.txt", 3)
+    assert verdicts(bench.audit(against="", manifest=str(sums))) == {"a.txt": "DIFFERENT"}
+    if command[0] == "xxhsum":
+        check = ["xxhsum", "-c", str(bench.manifest)]
+        done = subprocess.run(check, cwd=bench.copy, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stdout.count(": OK") == len(files) - 1, done
+        flip(bench.copy / "a.txt", 3)
+        assert subprocess.run(check, cwd=bench.copy, capture_output=True).returncode == 0
+
+
 def test_what_was_recorded_never_turns_into_a_proof(bench: Bench) -> None:
     fill(bench.copy)
     with pytest.raises(RefusedError, match="Nothing is on record"):
@@ -351,7 +380,10 @@ def test_confirmed_by_a_second_host(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert bench.audit().hosts == {}
     for module in (audit, evidence, against):
         monkeypatch.setattr(module, "host_name", lambda: "second-host")
-    assert bench.audit().hosts == {2: 5}
+    result = bench.audit()
+    assert result.hosts == {2: 5}
+    assert "confirmed by 2 hosts: 5 file(s)" in report_lines(result)
+    assert result.evidence_file.endswith("-second-host-audit.jsonl"), "each host adds a file of its own"
 
 
 def test_an_interrupted_audit_reads_no_file_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
