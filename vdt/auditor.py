@@ -18,7 +18,7 @@ from vdt import checksums, fs
 from vdt.auditbatches import CheckBatch
 from vdt.copyjob import CopyJob
 from vdt.diagnosis import OTHER, TRUNCATED, ZEROS, Comparison, Diagnosis
-from vdt.findings import XXH128, Check, Finding
+from vdt.findings import XXH128, Check, Finding, make_finding
 from vdt.hashing import Digester, digest_of
 from vdt.inside import open_inside
 from vdt.model import Evidence, Judged, Links
@@ -27,6 +27,9 @@ from vdt.stream import views_of
 
 _STOP_CHECK_BYTES = 8 << 20
 _BESIDE_BYTES = 16 << 20  # from this size on the two sides of a file are read at the same time
+
+_OK = Judged.OK
+_AS_USUAL = Finding("", Judged.OK)[9:]  # everything behind `source_digest`
 
 Pairs = List[Tuple[Check, Finding]]
 
@@ -102,7 +105,7 @@ class Auditor:
             if source is None:
                 if check.algorithm != XXH128:
                     return None
-                digest, mtime_ns = check.expected, -1
+                digest, mtime_ns = check.expected, 0
             else:
                 listed = check.source
                 if listed is None or listed.size_bytes != size:
@@ -122,10 +125,10 @@ class Auditor:
         if found.mtime_ns != entry.mtime_ns:
             return None
         job.moved(size)
-        stored, gave = found.mtime_ns, digest if source is not None else ""
-        if mtime_ns < 0:
-            mtime_ns = stored
-        return Finding(check.path, Judged.OK, size, "", kept, self._evidence, mtime_ns, stored, gave)
+        stored = found.mtime_ns
+        # as Finding(path, OK, size_bytes, reason, digest, evidence, mtime_ns, stored_mtime_ns, source_digest, ...)
+        gave = (mtime_ns, stored, digest) if source is not None else (stored, stored, "")
+        return make_finding((check.path, _OK, size, "", kept, self._evidence, *gave, *_AS_USUAL))
 
     # -- any file ------------------------------------------------------------------------------------------------------
 
