@@ -364,7 +364,7 @@ def unreadable(check: Check, side: str, error: OSError) -> Finding:
     gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
     finding = Finding(check.path, Judged.UNREADABLE, check.dest.size_bytes, attempts=check.attempt)
     if gone and side == "destination":
-        return finding._replace(judged=Judged.MISSING, reason="it went away while the audit ran", heals=True)
+        return finding._replace(judged=Judged.MISSING, reason="it went away while the audit ran")
     if gone:
         return finding._replace(judged=Judged.UNSTABLE, reason="the source went away while the audit ran")
     return finding._replace(reason=f"{side}: {fs.explain(error)[1]}", heals=fs.heal(error) is fs.Heal.MAYBE)
