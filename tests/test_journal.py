@@ -87,8 +87,8 @@ class Large(Place):
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Large:
-    monkeypatch.setattr(fs.posix, "_BUFFER_BYTES", 64 << 10)  # several reads a chunk, as a chunk of 64 MiB has
-    monkeypatch.setattr(fs.posix._buffers, "view", memoryview(fs.posix.mmap.mmap(-1, 64 << 10)))
+    monkeypatch.setattr(fs.posix_handles, "_BUFFER_BYTES", 64 << 10)  # several reads a chunk, as a chunk of 64 MiB has
+    monkeypatch.setattr(fs.posix_handles._buffers, "view", memoryview(fs.posix_handles.mmap.mmap(-1, 64 << 10)))
     return Large(tmp_path)
 
 

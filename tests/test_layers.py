@@ -20,18 +20,19 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     8: ("cli",),
     7: ("vizgen",),
     6: ("transfer", "copytree", "audit", "auditfolders", "audittree", "repair", "mend", "scrub"),
-    5: ("engine", "recorder", "auditrecorder", "auditjob"),
+    5: ("engine", "recorder", "treejob", "folders", "auditrecorder", "auditjob"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "listing"),
+        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "own"),
+        *("sidedata", "listing"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
         *("selection", "copyjob", "steps", "decision"),
         *("diagnosis", "findings", "expected", "auditplan", "auditbatches", "auditreport", "chosen"),
-        *("checksums", "foreign", "namesakes"),
+        *("checksums", "foreign", "namesakes", "pulse", "page"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
@@ -56,14 +57,18 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("checksums", "hashing"): "xxh128 in one go is made there",
     ("foreign", "checksums"): "a line names its algorithm",
     ("foreign", "printable"): "names are quoted in refusals",
+    ("page", "printable"): "names stand in it",
+    ("page", "pulse"): "curves are drawn",
     # among the verbs
     ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
     ("copier", "journal"): "a large partial is taken up where an earlier run ended",
+    ("copier", "sidedata"): "what lies beside a file's bytes goes with them",
     ("copier", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
     ("listing", "outage"): "a folder is listed again when its side is back",
+    ("progress", "watch"): "where nothing moves the screen says whose answer is waited for",
     ("treelog", "appender"): "a log and evidence grow at the end",
     ("evidence", "appender"): "even on a share that goes away",
     # the audit's values
@@ -84,6 +89,9 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("auditor", "inside"): "nothing outside of the tree is opened",
     ("against", "evidence"): "the digests on record",
     ("against", "foreign_file"): "and the manifests of other tools",
+    # a transfer's parts
+    ("folders", "recorder"): "a folder that cannot be made is reported, and what lies in it",
+    ("folders", "treejob"): "of which transfer they are",
     # what an audit may lead to
     ("auditrecorder", "auditjob"): "what is written down, and where",
     ("audit", "auditfolders"): "folder by folder",
@@ -101,8 +109,8 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
 SPEAK_OF_FS = {"copyjob", "steps", "batches"}  # values and words of `fs` (Volume, Flush, explain), no call on a disk
 PURE = {*ROWS[3], *SPEAK_OF_FS, "model", "errors", "version"}
 IMPURE_IMPORTS = {"os", "time", "threading", "pathlib"}
-# bwlimit holds the token bucket that all workers share, beside the parser of its rate.
-PURE_EXCEPTIONS = {("bwlimit", "time"), ("bwlimit", "threading")}
+# bwlimit holds the token bucket that all workers share, beside the parser of its rate; pulse is told by several.
+PURE_EXCEPTIONS = {("bwlimit", "time"), ("bwlimit", "threading"), ("pulse", "threading")}
 
 
 def modules() -> List[Path]:

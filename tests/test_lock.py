@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -37,6 +38,9 @@ class Time:
         if self._on_wait is not None:
             self._on_wait(len(self.waits))
         return len(self.waits) >= self._stop_at
+
+
+BEYOND_ANY_PROCESS = 3_000_000_000  # fits 32 bits, and no process identifier of POSIX
 
 
 @pytest.fixture
@@ -138,9 +142,53 @@ def test_a_lock_that_cannot_be_written_at_first_is_written_again(
     monkeypatch.setattr(os, call, Failing(call, times))
     mine = make(state)
     mine.acquire()
-    assert os.listdir(state) == ["lock.json"] and mine.held()
+    names = set(os.listdir(state))
+    assert "lock.json" in names and mine.held()
+    if call == "unlink":  # what could not be removed beside it stays until the lock is given back
+        assert all(name.startswith("lock.json.") for name in names - {"lock.json"})
+    else:
+        assert names == {"lock.json"}
+    monkeypatch.undo()
     mine.release()
     assert not state.exists()
+
+
+def test_what_could_not_be_removed_beside_a_lock_is_never_written_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a second name of the lock itself: to empty it would empty the lock. Windows removes no open file."""
+    monkeypatch.setattr(os, "unlink", Failing("unlink", 1))
+    mine = make(state, beat_s=1000)
+    mine.acquire()
+    before = (state / "lock.json").read_text()
+    beside = [path for path in state.iterdir() if path.name != "lock.json"]
+    assert len(beside) == 1 and mine._bump()
+    assert beside[0].read_text() == before != (state / "lock.json").read_text()
+    mine.release()
+    assert not state.exists()
+
+
+def test_a_lock_of_ours_that_could_not_be_read_for_a_moment_is_ours(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = make(state)
+    real, asked = TreeLock._read, []
+
+    def read(lock: TreeLock, path: str = "") -> Any:
+        asked.append(path)
+        return None if len(asked) == 1 else real(lock, path)
+
+    def link(source: str, target: str) -> None:
+        monkeypatch.setattr(os, "link", os_link)
+        os_link(source, target)
+        raise FileExistsError(errno.EEXIST, "the answer to the first call was lost")
+
+    os_link = os.link
+    monkeypatch.setattr(TreeLock, "_read", read)
+    monkeypatch.setattr(os, "link", link)
+    mine.acquire()
+    assert mine.held() and len(asked) >= 3
+    mine.release()
 
 
 @pytest.mark.parametrize("folder", [".tree.vdt", ".vdt/raw_data"])
@@ -354,6 +402,56 @@ def test_a_stop_ends_the_wait_and_leaves_the_lock(state: Path) -> None:
     assert os.listdir(state) == ["lock.json"]
 
 
+def test_a_number_that_no_process_can_have_is_a_dead_one(state: Path) -> None:
+    put(state, host=host_name(), process_id=BEYOND_ANY_PROCESS, process_started="1")
+    mine = make(state)
+    mine.acquire()
+    assert "died" in mine.notes[0]
+    mine.release()
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 1 << 30])
+def test_a_lock_that_could_not_be_removed_is_taken_over_by_the_next_one_of_this_process(
+    state: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """It said that somebody else was at work, and named this very process: nobody could have waited for that."""
+    first = make(state)
+    first.acquire()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", Failing("unlink", times))
+        first.release()
+    assert (state / "lock.json").exists() is (times > 2)
+    second = make(state)
+    second.acquire()
+    assert second.held() and ["could not remove it" in note for note in second.notes] == [True] * (times > 2)
+    assert not first.held() or times <= 2
+    second.release()
+    assert not state.exists()
+
+
+def test_a_refused_lock_that_could_not_be_taken_back_holds_nobody_up(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", Failing("unlink", 1 << 30))
+        with pytest.raises(RefusedError):
+            make(state).acquire()
+    assert (state / "lock.json").exists()
+    second = make(state)
+    second.acquire()
+    second.release()
+    assert not state.exists()
+
+
+def test_a_lock_that_was_left_on_a_share_that_went_away_is_taken_over_too(state: Path) -> None:
+    first, second = make(state), make(state)
+    first.acquire()
+    first.leave()
+    second.acquire()
+    assert second.held() and len(second.notes) == 1
+    second.release()
+
+
 # -- locks that are no locks ---------------------------------------------------------------------------------------
 
 FORGED = [
@@ -387,6 +485,25 @@ def test_a_lock_that_cannot_be_read_is_waited_for_and_then_taken_over(state: Pat
     assert "cannot be read" in said[0]
     assert mine.held() and len(mine.notes) == 1
     mine.release()
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo"])
+def test_what_is_no_file_in_the_place_of_a_lock_is_named_and_stays(state: Path, kind: str) -> None:
+    """Neither waited for nor moved: it may be data."""
+    place = state / "lock.json"
+    if kind == "folder":
+        place.mkdir(parents=True)
+        (place / "data").write_bytes(b"x")
+    elif hasattr(os, "mkfifo"):
+        state.mkdir()
+        os.mkfifo(place)
+    else:
+        pytest.skip("there are no fifos here")
+    when = Time()
+    with pytest.raises(RefusedError, match=r"lock\.json is no file") as caught:
+        make(state, when).acquire()
+    assert not isinstance(caught.value, LockedError) and when.waits == []
+    assert os.listdir(state) == ["lock.json"] and not place.is_file()
 
 
 def test_a_lock_cut_at_any_byte_is_never_a_crash(state: Path) -> None:
@@ -813,3 +930,46 @@ def test_a_lock_that_is_left_stays_and_beats_no_more(state: Path) -> None:
     assert mine._heart is not None
     mine._heart.join(5)
     assert not mine._heart.is_alive() and mine.seen() is True
+
+
+def test_each_beat_shows_how_far_the_work_is(state: Path) -> None:
+    asked: List[int] = []
+
+    def work() -> Dict[str, Any]:
+        asked.append(0)
+        return {"files": len(asked)}
+
+    mine = make(state, beat_s=0.01, work=work)
+    mine.acquire()
+    try:
+        for _ in range(500):
+            found = lock.seen_in_file(str(state / "lock.json"))
+            assert found is not None and found[0].token == mine.token
+            if found[1]["files"] > 2:
+                break
+            time.sleep(0.01)
+        assert found[1]["files"] > 2 and found[0].counter >= 1
+    finally:
+        mine.release()
+
+
+def test_work_that_cannot_be_told_costs_no_beat(state: Path) -> None:
+    def work() -> Dict[str, Any]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    mine = make(state, beat_s=0.01, work=work)
+    mine.acquire()
+    try:
+        assert mine.held()
+        found = lock.seen_in_file(str(state / "lock.json"))
+        assert found is not None and found[1] == {}
+    finally:
+        mine.release()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("work", ["x", 7, [1], None], ids=str)
+def test_work_of_a_stranger_that_is_no_object_is_passed_over(state: Path, work: Any) -> None:
+    path = put(state, work=work)
+    found = lock.seen_in_file(str(path))
+    assert found is not None and found[1] == {}

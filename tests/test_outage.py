@@ -20,7 +20,7 @@ from vdt.stop import StopFlag
 SOURCE, DESTINATION = "/run", "/share/target"
 AWAY = OSError(errno.EHOSTDOWN, "host is down")
 GONE = FileNotFoundError(errno.ENOENT, "gone")
-FIRST, OTHER, BARE = (1, 10), (2, 20), (9, 90)
+FIRST, OTHER, BARE, AROUND, MOVED = (1, 10), (2, 20), (9, 90), (1, 5), (1, 11)
 Answer = Union[OSError, Tuple[Tuple[int, int], bool]]
 
 
@@ -35,6 +35,7 @@ class World:
         self.answers: Dict[str, Answer] = {SOURCE: (FIRST, False), DESTINATION: (FIRST, False)}
         self.listing: Dict[str, List[Entry]] = {SOURCE: names("a", "b"), DESTINATION: []}
         self.mounted = True
+        self.numbers_stay = self.is_link = False
         self.asked = 0
         self.now_s = 0.0
         self.plan: Dict[float, Dict[str, Answer]] = {}  # from this second on
@@ -47,6 +48,8 @@ class World:
         monkeypatch.setattr(fs, "list_folder", lambda path, tolerant=False: self.answer(path) and self.listing[path])
         monkeypatch.setattr(fs, "mount_point", lambda path: "/share")
         monkeypatch.setattr(fs, "is_mount", lambda path: self.mounted)
+        monkeypatch.setattr(fs, "numbers_stay", lambda path: self.numbers_stay)
+        monkeypatch.setattr(fs, "is_link", lambda path: self.is_link)
 
     def answer(self, path: str) -> Tuple[Tuple[int, int], bool]:
         self.asked += 1
@@ -88,6 +91,42 @@ def test_a_failure_beside_two_roots_that_answer_is_no_outage(world: World) -> No
     assert (found.over, found.lost, world.said, world.waits, found.notes) == (0, "", [], [], ())
 
 
+@pytest.mark.parametrize("how", ["another folder", "gone, then another folder", "a link"])
+def test_a_root_that_was_moved_is_given_up_though_our_lock_lies_beside_its_name(world: World, how: str) -> None:
+    """The folder around it is the same: nothing was mounted or lost, and the lock there proves nothing."""
+    world.numbers_stay = how != "a link"
+    world.answers.update({"/share": (AROUND, False), "/": (AROUND, False)})
+    found = world.outage()
+    found.prove_by(lambda: True)
+    assert not found.look()
+    world.is_link = how == "a link"
+    world.answers[DESTINATION] = GONE if how.startswith("gone") else (MOVED, False)
+    world.plan[2] = {DESTINATION: (MOVED, False)}
+    with pytest.raises(AwayError, match="another volume or folder"):
+        found.struck(0)
+    with pytest.raises(OSError, match="another folder stands in its place"):
+        found.guard()
+    assert found.destination_lost
+
+
+def test_a_root_that_was_moved_and_moved_back_is_gone_on_with(world: World) -> None:
+    world.numbers_stay = True
+    world.answers.update({"/share": (AROUND, False), "/": (AROUND, False)})
+    found = world.outage()
+    found.prove_by(lambda: True)
+    world.answers[DESTINATION] = GONE
+    world.plan[2] = {DESTINATION: (FIRST, False)}
+    assert found.struck(0) and not found.look()
+
+
+def test_a_mount_that_gives_other_numbers_is_known_by_our_lock(world: World) -> None:
+    """FUSE does so where it has forgotten a folder; so may the next mount of a share."""
+    found = world.outage()
+    found.prove_by(lambda: True)
+    world.answers[DESTINATION] = (MOVED, False)
+    assert not found.look()
+
+
 def test_a_share_that_comes_back_is_waited_for_and_said_twice(world: World) -> None:
     found = world.outage(4 * 3600)
     found.doing = "counting"
@@ -95,10 +134,10 @@ def test_a_share_that_comes_back_is_waited_for_and_said_twice(world: World) -> N
     world.plan[130] = {DESTINATION: (FIRST, False)}
     assert found.struck(found.over)
     assert world.said == [
-        f"{DESTINATION} does not answer since 03:10:12; waiting up to 4 h",
+        f"{DESTINATION} does not answer since 03:10:12 (host is down); waiting up to 4 h",
         f"{DESTINATION} is back after 0:02:10",
     ]
-    assert world.phases == [f"waiting for {DESTINATION} since 03:10:12", "counting"]
+    assert world.phases == [f"waiting for {DESTINATION}", "counting"]
     assert found.notes == (f"{DESTINATION} did not answer at 03:10:12, for 0:02:10; the run waited for it.",)
     assert found.over == 1 and not found.look()
 
@@ -108,7 +147,16 @@ def test_both_may_be_away(world: World) -> None:
     world.answers = {SOURCE: AWAY, DESTINATION: GONE}
     world.plan[2] = {SOURCE: (FIRST, False), DESTINATION: (FIRST, False)}
     assert found.struck(0)
-    assert world.said[0] == f"{SOURCE} and {DESTINATION} do not answer since 03:10:12; waiting up to 3 s"
+    assert world.said[0] == f"{SOURCE} and {DESTINATION} do not answer since 03:10:12 (host is down); waiting up to 3 s"
+
+
+def test_a_share_that_is_only_not_there_needs_no_reason_and_one_that_refuses_says_it(world: World) -> None:
+    for answer, why in ((GONE, ""), (PermissionError(errno.EACCES, "no"), " (permission denied)")):
+        world.said.clear()
+        world.answers[DESTINATION] = answer
+        world.plan[world.now_s + 2] = {DESTINATION: (FIRST, False)}
+        assert world.outage().struck(0)
+        assert world.said[0] == f"{DESTINATION} does not answer since 03:10:12{why}; waiting up to 10 min"
 
 
 def test_what_failed_before_an_outage_ended_failed_for_it(world: World) -> None:

@@ -24,7 +24,11 @@ from vdt.etc import CONFIG_TEMPLATE, read_template
 from vdt.cli import audit as audit_command
 from vdt.cli import copy as copy_command
 from vdt.cli import demo as demo_command
-from vdt.cli import drop_in
+from vdt.cli import doctor as doctor_command
+from vdt.cli import drop_in, may_delete
+from vdt.cli import runs as runs_command
+from vdt.cli import status as status_command
+from vdt.cli import watch as watch_command
 from vdt.sample import write_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,14 +116,25 @@ FOREIGN = {
         *("--from", "--no-project", "--with-editable", "--no-deps", "--only-binary", "--platform"),
         *("--python-version", "--no-index", "--find-links", "--prefix", "--quiet"),
     },
-    "CONTRIBUTING.md": {"--check", "--platform", "--cmd", "--minutes"},
+    "CONTRIBUTING.md": {"--check", "--platform", "--cmd", "--minutes", "--only"},
     "CHANGELOG.md": {"--delete", "--remove-source-files"},
 }
 
 
 def known_options() -> Set[str]:
     known: Set[str] = set()
-    for parser in (drop_in.parser(), copy_command.parser(), audit_command.parser(), demo_command.parser()):
+    commands = (
+        drop_in,
+        copy_command,
+        audit_command,
+        demo_command,
+        may_delete,
+        runs_command,
+        status_command,
+        doctor_command,
+        watch_command,
+    )
+    for parser in (command.parser() for command in commands):
         known.update(option for action in parser._actions for option in action.option_strings)
     return known
 
@@ -254,7 +269,7 @@ def demonstration_run(home: Path) -> None:
 
 @pytest.mark.skipif(not POSIX or not shutil.which("xxhsum"), reason="needs a POSIX shell and xxhsum")
 def test_the_tested_blocks_run_as_printed(home: Path) -> None:
-    assert sum(b.text.startswith("# tested\n") for b in blocks(README)) == 5
+    assert sum(b.text.startswith("# tested\n") for b in blocks(README)) == 6
     demonstration_run(home)
     out = shell(block_under("Try it without an instrument"), home, home)
     first, _, rest = out.partition("raw_data: would copy 1 files")
@@ -264,6 +279,10 @@ def test_the_tested_blocks_run_as_printed(home: Path) -> None:
     copied = {name: tree["counts"]["files"]["copied"] for name, tree in result["trees"].items()}
     assert copied == {"raw_data": 1, "analysis": 0, "output": 1}
     assert out.rstrip().splitlines()[-1].startswith("May the source be deleted?"), "xxhsum said something"
+    out = shell(block_under("Looking without copying"), home / "vdt_demo", home)
+    assert out.startswith("May the source be deleted? ") and "1 runs, " in out
+    assert f"{RUN}: no transfer is under way; the last one ended " in out
+    assert "OK       Isilon drive: " in out
     assert shell(block_under("Looking at a finished copy later"), home / "vdt_demo" / "isilon" / RUN, home) == ""
     (home / "run1").mkdir()
     (home / "run1" / "one.txt").write_text("1")
@@ -284,6 +303,8 @@ NOT_PROVOKED = {
     "it did not come back in time": "tests/test_run.py",
     "another drive or folder was put in its place": "tests/test_copytree.py",
     "an earlier run died on another computer": "tests/test_lock.py",  # five minutes
+    "an earlier run had no end: window closed, computer restarted": "tests/test_mark.py",
+    "the program is installed on a network drive": "tests/test_own.py",
     "the storage fills up": "vdt/vizgen/run.py",
     "the instrument still writes": "vdt/vizgen/verdict.py",
     "storage that cannot bypass the cache": "vdt/vizgen/verdict.py",

@@ -92,6 +92,8 @@ def audit_tree(request: AuditRequest, tools: AuditTools) -> AuditResult:
 class _AuditTree:
     def __init__(self, request: AuditRequest, tools: AuditTools) -> None:
         self._request, self._tools = request, tools
+        preflight.check_typed(request.destination, request.source, request.manifest)
+        preflight.check_typed(request.write_manifest, request.state)
         self._destination = fs.absolute(request.destination)
         self._source = fs.absolute(request.source) if request.source else ""
         self._manifest = fs.absolute(request.manifest) if request.manifest else ""

@@ -20,9 +20,12 @@ from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
+from vdt.sidedata import SideData
 from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
 from vdt.verifier import Proof, Verifier
+
+_NOT_RENAMED = "the rename was said to be done and was not"
 
 
 class _Staged(NamedTuple):
@@ -63,9 +66,15 @@ class Copier:
         self._job = job
         self._journals = Journals() if journals is None else journals
         self._verifier = Verifier(job)
+        self._side = SideData(job)
         self._follow = job.policy.links is Links.FOLLOW
         self._hashed = job.verify is not Verify.NONE
         self._flush_each = job.destination_volume.flush is fs.Flush.FILE
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """What is to be said of all files together."""
+        return self._side.notes
 
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
@@ -109,10 +118,10 @@ class Copier:
         step = Step("Scanning Source Directory", fs.full_path(self._job.source, part.folder))
         try:
             # a root may be named by a link; below it a link was put in a folder's place
-            source = fs.Folder(step.path, beneath="" if self._follow else self._job.source)
+            source = fs.Folder(step.path, beneath="" if self._follow else self._job.source, waits=self._job.waits)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                dest = fs.Folder(step.path, beneath=self._job.destination)
+                dest = fs.Folder(step.path, beneath=self._job.destination, waits=self._job.waits, hold=True)
                 try:
                     self._job.guard()  # now that it is open: the mount could be taken from under the name before
                 except OSError:
@@ -186,6 +195,8 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
+                step = Step("Copying File", source, name)
+                self._carry_side(action, source, dest, begun.partial, begun.out)
                 step = Step("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 sealing = True
@@ -198,6 +209,7 @@ class Copier:
                     owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
+                    other_times=action.source.other_times,
                 )
             finally:
                 try:
@@ -318,6 +330,8 @@ class Copier:
         try:
             out = dest.write_whole(partial, view, entry.mode)
             digest = digest_of(view) if self._hashed else ""
+            operation = "Copying File"
+            self._carry_side(action, source, dest, partial, out)
             operation = "Time-Stamping Destination File"
             dest.seal(
                 out,
@@ -327,12 +341,21 @@ class Copier:
                 created_mode=entry.mode,
                 owner=after.owner if policy.keep_owner else None,
                 flush=self._flush_each,
+                other_times=entry.other_times,
             )
         except OSError as error:
             _discard(dest, partial)
             return Step(operation, dest, name).failed(error, action)
         job.moved(size)
         return _Staged(index, action, source, dest, partial, digest, "", size, mtime_ns, after.mode)
+
+    def _carry_side(self, action: Action, source: fs.Folder, dest: fs.Folder, partial: str, out: int) -> None:
+        """See to the alternate data streams of a file. Raises OSError, with the partial closed."""
+        try:
+            self._side.carry(source, action.source.name, dest, partial, action.path)
+        except OSError:
+            fs.close(out)
+            raise
 
     def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
         """Everything from `fd` that the partial lacks.
@@ -427,7 +450,11 @@ class Copier:
         try:
             dest.unlink(partial)
             dest.link(partial, entry.target, entry.mtime_ns)
+            made = dest.stat(partial)
             dest.replace(partial, entry.name)
+            if not _lies_there(dest, entry.name, made.size_bytes, made.file_id):
+                _discard(dest, partial)
+                return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
             _discard(dest, partial)
             return step.failed(error, action)
@@ -455,7 +482,10 @@ class Copier:
                 for item in staged:
                     self._throw_away(item.dest, item.partial, item.journal)
                 return [(item, step.failed(error, item.action)) for item in staged]
-        return [(item, self._finish(item)) for item in staged]
+        proofs = [(item, self._proved(item)) for item in staged]
+        for dest in {item.dest for item in staged}:
+            dest.settle()
+        return [(item, self._renamed(item, proof) if isinstance(proof, Proof) else proof) for item, proof in proofs]
 
     def _flush_names(self, dest: fs.Folder, outcomes: List[Optional[Outcome]]) -> None:
         """Force the renames of one folder to the medium; `outcomes` are its actions', replaced where that fails."""
@@ -469,42 +499,50 @@ class Copier:
                 if outcome is not None and outcome.status in (Status.COPIED, Status.LINKED):
                     outcomes[at] = step.failed(error, outcome.action)
 
-    def _finish(self, item: _Staged) -> Outcome:
-        """Read a flushed partial back, see that its time was kept, and rename it."""
+    def _proved(self, item: _Staged) -> Union[Proof, Outcome]:
+        """Read a flushed partial back and see that its time was kept."""
         job, action, dest = self._job, item.action, item.dest
         name = action.source.name
-        job.watch.at("Proving and Renaming File", dest, name)
+        job.watch.at("Proving File", dest, name)
         step = Step("Copying File", dest, name)
-        read_back = False
         try:
             proof = self._verifier.read_back(item.source, dest, name, item.partial, item.size_bytes, item.digest)
-            read_back = True
-            if proof.wrong:
-                self._throw_away(dest, item.partial, item.journal)
-                side = dest if proof.wrong_side == "destination" else item.source
-                return Step("Copying File", side, name).wrong(action, proof.wrong)
-            stored, note = proof.stored_mtime_ns, proof.note
-            if job.policy.keep_times and stored != item.mtime_ns:
-                try:
-                    stored = dest.restamp(item.partial, item.mtime_ns)
-                except OSError as error:  # the data counts; the record says which time is kept
-                    refused = f"its time could not be set: {fs.explain(error)[1]}"
-                    note = f"{note}; {refused}" if note else refused
-            step = Step("Creating Destination File", dest, name)
-            if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
-                raise StoppedReadingError
-            dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
-            if not _lies_there(dest, name, proof):
-                self._throw_away(dest, item.partial, item.journal)
-                return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
             # one that cannot be read back a second time is written anew: the medium may be bad under it
-            unreadable = not read_back and action.attempt > 1
-            (self._throw_away if unreadable else self._leave)(dest, item.partial, item.journal)
+            (self._throw_away if action.attempt > 1 else self._leave)(dest, item.partial, item.journal)
             return step.failed(error, action)
         except StoppedReadingError:
             self._leave(dest, item.partial, item.journal)
             return Outcome(action, Status.STOPPED)
+        if proof.wrong:
+            self._throw_away(dest, item.partial, item.journal)
+            side = dest if proof.wrong_side == "destination" else item.source
+            return Step("Copying File", side, name).wrong(action, proof.wrong)
+        if job.policy.keep_times and proof.stored_mtime_ns != item.mtime_ns:
+            try:
+                return proof._replace(stored_mtime_ns=dest.restamp(item.partial, item.mtime_ns))
+            except OSError as error:  # the data counts; the record says which time is kept
+                refused = f"its time could not be set: {fs.explain(error)[1]}"
+                return proof._replace(note=f"{proof.note}; {refused}" if proof.note else refused)
+        return proof
+
+    def _renamed(self, item: _Staged, proof: Proof) -> Outcome:
+        """Give a proven partial its final name."""
+        job, action, dest = self._job, item.action, item.dest
+        name = action.source.name
+        job.watch.at("Renaming File", dest, name)
+        step = Step("Creating Destination File", dest, name)
+        if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
+            self._leave(dest, item.partial, item.journal)
+            return Outcome(action, Status.STOPPED)
+        try:
+            dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
+            if not _lies_there(dest, name, proof.size_bytes, proof.file_id):
+                self._throw_away(dest, item.partial, item.journal)
+                return step.wrong(action, _NOT_RENAMED)
+        except OSError as error:
+            self._leave(dest, item.partial, item.journal)
+            return step.failed(error, action)
         if item.journal is not None:
             self._journals.drop(item.journal)
         return Outcome(
@@ -514,10 +552,10 @@ class Copier:
             item.mtime_ns,
             item.digest,
             proof.evidence,
-            stored,
+            proof.stored_mtime_ns,
             item.also,
             None,
-            f"{action.path}: {note}" if note else "",
+            f"{action.path}: {proof.note}" if proof.note else "",
             item.resumed_bytes,
         )
 
@@ -532,12 +570,14 @@ def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     return f".vdt-{short_digest(data)}.partial"
 
 
-def _lies_there(dest: fs.Folder, name: str, proof: Proof) -> bool:
-    """True when the proven file has its final name. A name that is not there is no error: it is the answer."""
+def _lies_there(dest: fs.Folder, name: str, size_bytes: int, file_id: Tuple[int, int]) -> bool:
+    """True when what was proven has its final name, as far as the system tells files apart. A name that is not there is
+    no error: it is the answer."""
     try:
-        return proof.is_file(dest.stat(name))
+        found = dest.stat(name)
     except FileNotFoundError:
         return False
+    return found.size_bytes == size_bytes and found.file_id == file_id
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

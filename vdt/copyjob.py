@@ -118,6 +118,7 @@ class CopyJob:
     crew: Crew = NoCrew()  # helps with large files
     helpers: int = 0  # most workers that can be of help
     watch: Noting = field(default_factory=Unwatched)
+    waits: bool = False  # each call waits for a share, on one side at least
 
     def lost_lock(self) -> bool:
         """True when somebody else may work on this tree now; the run is told to stop."""

@@ -18,7 +18,7 @@ from vdt.copyjob import LOST_LOCK, Meter, NoLimit
 from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
-from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock
+from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock, sweep
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
@@ -29,7 +29,8 @@ from vdt.records import NO_RECORDS
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat, Told
 from vdt.stop import StopFlag
-from vdt.transfer import TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import Both, LogSink, NoLog, TreeLog
 from vdt.watch import Watch
 
@@ -90,10 +91,7 @@ def copy_tree(
         watch=watch or Watch(),
     )
     reports.watch.phase("Looking at", request.source)
-    for path in (request.source, request.destination):
-        fault = fs.typed_fault(path)
-        if fault:
-            raise RefusedError(fault)
+    preflight.check_typed(request.source, request.destination, request.log, request.manifest)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
     reports.watch.phase("Looking at", destination)
@@ -208,11 +206,13 @@ def take_lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> T
         lock = TreeLock(folder, destination, say=say, wait=stop.wait)
         try:
             lock.acquire()
-            return lock, is_inside
         except RefusedError as error:
             if not _for_good(error.__cause__):
                 raise
             last = error
+            continue
+        sweep(beside if is_inside else inside)
+        return lock, is_inside
     assert last is not None
     raise last
 

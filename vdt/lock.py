@@ -13,11 +13,12 @@ import errno
 import json
 import math
 import os
+import stat
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.errors import LockedError, RefusedError
@@ -31,6 +32,9 @@ _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
 _BEING_ASKED_S = 1.0  # and so long while another worker fetches the next one
 _BLINK_S = 0.2  # some servers replace a file by removing it first
 _TRIES = 3
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a fifo in the place of a lock cannot hang whoever reads it
+
+_ended: Set[str] = set()  # tokens of this process whose work is over: where such a lock still lies, its file stayed
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,18 @@ class Holder:
         return f"host {self.host}, process {self.process_id}, since {self.since}"
 
 
+def this_holder(token: str) -> Holder:
+    """This process, as a lock names it."""
+    return Holder(
+        host_name(),
+        os.getpid(),
+        fs.process_started(os.getpid()) or "unknown",
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+        token,
+        machine=fs.machine_identity(),
+    )
+
+
 class TreeLock:
     """The lock of one tree. Acquire, ask `held` before each batch of renames, release.
 
@@ -58,6 +74,8 @@ class TreeLock:
         tree: the tree that it guards, for messages.
         say: told what it waits for.
         wait: sleeps, returns True when the wait was cut short by a stop.
+        work: how far the work is, as JSON values for whoever looks at the lock; written with each beat. Asked in a
+            thread of its own; what it raises costs the answer, not the lock.
     """
 
     def __init__(
@@ -70,7 +88,9 @@ class TreeLock:
         clock: Callable[[], float] = time.monotonic,
         beat_s: float = BEAT_S,
         lost_after_s: float = LOST_AFTER_S,
+        work: Callable[[], Dict[str, Any]] = dict,
     ) -> None:
+        self._work = work
         self.token = os.urandom(8).hex()
         self.notes: List[str] = []
         self.folder = folder
@@ -78,19 +98,12 @@ class TreeLock:
         self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
-        self._me = Holder(
-            host_name(),
-            os.getpid(),
-            fs.process_started(os.getpid()) or "unknown",
-            datetime.now().astimezone().isoformat(timespec="seconds"),
-            self.token,
-            machine=fs.machine_identity(),
-        )
+        self._me = this_holder(self.token)
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
         self._lost = False
         self._beating, self._asking = threading.Lock(), threading.Lock()
-        self._counter = 0
+        self._counter = self._beside = 0
         self._beaten_at = self._seen_at = -math.inf  # when the lock was last written, and last read as ours
         self._home: Tuple[int, int] = (0, 0)  # the folder around the state folder, to tell a share that is away
 
@@ -126,7 +139,10 @@ class TreeLock:
         try:
             return self._put_in_place(mine, self._me)
         finally:
-            os.unlink(mine)
+            try:
+                os.unlink(mine)
+            except PermissionError:  # Windows, while somebody reads it: it stays until the lock is given back
+                pass
 
     def _put_in_place(self, beside: str, holder: Holder) -> bool:
         """Give a lock file that lies beside its name, unless that is taken."""
@@ -143,7 +159,7 @@ class TreeLock:
             else:
                 try:
                     with file:
-                        json.dump(asdict(holder), file)
+                        json.dump(self._values(holder), file)
                 except OSError:
                     _forget(self._path)  # half a lock, that nobody could tell from a live one
                     raise
@@ -151,11 +167,19 @@ class TreeLock:
         there = self._read()  # a share repeats a call whose answer was lost, and then finds what that call made
         return there is not None and there.token == holder.token
 
-    def _write_beside(self, holder: Holder) -> str:
-        path = f"{self._path}.{self.token}"
+    def _values(self, holder: Holder) -> Dict[str, Any]:
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump(asdict(holder), file)
+            work = self._work()
+        except Exception:  # a lock that is not beaten is lost, whatever there is to be told of the work
+            work = {}
+        return {**asdict(holder), **({"work": work} if work else {})}
+
+    def _write_beside(self, holder: Holder) -> str:
+        self._beside += 1  # each under a name of its own: an earlier one may be a name of the lock itself
+        path = f"{self._path}.{self.token}-{self._beside}"
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                json.dump(self._values(holder), file)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -165,7 +189,9 @@ class TreeLock:
 
     def _undo(self) -> None:
         """Take back what a refused `acquire` made; never raises."""
-        _forget(f"{self._path}.{self.token}")
+        _ended.add(self.token)
+        for number in range(1, self._beside + 1):
+            _forget(f"{self._path}.{self.token}-{number}")
         found = self._read()
         if found is not None and found.token == self.token:
             _forget(self._path)
@@ -174,13 +200,20 @@ class TreeLock:
     def _take_over(self) -> None:
         """Return when the lock that stands in the way was removed; raise LockedError when it is alive."""
         seen = self._read()
+        if seen is not None and seen.token == self.token:
+            return  # our own, that could not be read a moment ago
         if seen is not None and seen.host == self._me.host and seen.machine in ("", self._me.machine):
             if _lives(seen):
                 raise LockedError(
                     f"Another transfer works on {self._tree}: {seen.words}. Wait until it ends, or stop it."
                 )
-            self._remove(seen, f"The lock of a transfer that died ({seen.words}) was taken over.")
+            how = "that could not remove it" if seen.token in _ended else "that died"
+            self._remove(seen, f"The lock of a transfer {how} ({seen.words}) was taken over.")
             return
+        if seen is None and _is_no_file(self._path):
+            raise RefusedError(
+                f"No lock can be put in place: {self._path} is no file. Look at what it is, and move it away."
+            )
         who = seen.words if seen is not None else "it cannot be read"
         self._say(f"A lock is there ({who}); waiting up to {self._lost_after_s:g} s to see whether it is alive.")
         until = self._clock() + self._lost_after_s
@@ -212,7 +245,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        return _holder(path or self._path)
+        return read_holder(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -310,6 +343,7 @@ class TreeLock:
     def leave(self) -> None:
         """End the counting and leave the lock as it lies: the share is away, and nothing is touched there any more."""
         self._end.set()
+        _ended.add(self.token)
 
     def lies_in(self, folder: str) -> bool:
         """True when this very lock is seen in `folder`: then that is the state folder, by another name perhaps."""
@@ -317,18 +351,24 @@ class TreeLock:
         return found is not None and found.token == self.token
 
     def release(self) -> None:
-        """Give the lock back and remove what is left of the state folder; never raises."""
+        """Give the lock back and remove what is left of the state folder; never raises. A lock that cannot be removed
+        is taken over by the next transfer of this machine, also by one of this process."""
         self._end.set()
         if self._heart is not None:
             self._heart.join(timeout=5)
-        try:
-            if self._look():
-                os.unlink(self._path)
-            for name in os.listdir(self.folder):
-                if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
-                    os.unlink(os.path.join(self.folder, name))
-        except OSError:
-            pass
+        _ended.add(self.token)
+        for _ in range(_TRIES):
+            try:
+                if self._look():
+                    os.unlink(self._path)
+                for name in os.listdir(self.folder):
+                    if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
+                        os.unlink(os.path.join(self.folder, name))
+                break
+            except FileNotFoundError:
+                break
+            except OSError:
+                continue
         self._remove_folder()
 
     def _remove_folder(self) -> None:
@@ -339,6 +379,19 @@ class TreeLock:
                 os.rmdir(folder)
             except OSError:
                 return
+
+
+def sweep(folder: str) -> None:
+    """Remove the lock of a transfer of this machine that is over from a state folder that is not the one in use."""
+    seen = read_holder(os.path.join(folder, LOCK_NAME))
+    if seen is None or not died_here(seen):
+        return
+    left = TreeLock(folder, say=lambda line: None, wait=lambda seconds: True)
+    try:
+        left.acquire()
+    except RefusedError:
+        return  # somebody else's now, or it cannot be removed: it holds nobody up
+    left.release()
 
 
 def other_around(place: str, token: str) -> bool:
@@ -353,22 +406,34 @@ def other_around(place: str, token: str) -> bool:
         for folder in (os.path.join(current, ".vdt"), *beside):
             path = os.path.join(folder, LOCK_NAME)
             if os.path.lexists(path):
-                seen = _holder(path)
-                if seen is None or (seen.token != token and not _died_here(seen)):
+                seen = read_holder(path)
+                if seen is None or (seen.token != token and not died_here(seen)):
                     return True
         if not name:
             return False
         current = parent
 
 
-def _died_here(seen: Holder) -> bool:
-    return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
+def is_of_here(seen: Holder) -> bool:
+    """True where a holder is, or was, a process of this machine."""
+    return seen.host == host_name() and seen.machine in ("", fs.machine_identity())
 
 
-def _holder(path: str) -> Optional[Holder]:
-    """What a lock file says; None where it is not there or makes no sense."""
+def died_here(seen: Holder) -> bool:
+    """True where it was one and runs no more."""
+    return is_of_here(seen) and not _lives(seen)
+
+
+def read_holder(path: str) -> Optional[Holder]:
+    """What a lock file says of its holder; None where it is not there or makes no sense."""
+    found = seen_in_file(path)
+    return None if found is None else found[0]
+
+
+def seen_in_file(path: str) -> Optional[Tuple[Holder, Dict[str, Any]]]:
+    """The holder, and how far its work was at its last beat ({} where it does not say), likewise."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
             values = json.load(file)
         holder = Holder(
             str(values["host"]),
@@ -379,9 +444,10 @@ def _holder(path: str) -> Optional[Holder]:
             int(values["counter"]),
             str(values.get("machine", "")),
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        work = values.get("work")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return holder if 0 < holder.process_id < 1 << 32 else None
+    return (holder, work if isinstance(work, dict) else {}) if 0 < holder.process_id < 1 << 32 else None
 
 
 def _forget(path: str) -> None:
@@ -392,7 +458,17 @@ def _forget(path: str) -> None:
         pass
 
 
+def _is_no_file(path: str) -> bool:
+    """True for a folder, a fifo or the like; not for what is not there or cannot be looked at."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def _lives(seen: Holder) -> bool:
     """Whether a holder on this machine still runs; one that cannot be told from another life of its number does."""
+    if seen.token in _ended:
+        return False
     started = fs.process_started(seen.process_id)
     return started is not None and (started == seen.process_started or "unknown" in (started, seen.process_started))

@@ -43,6 +43,18 @@ class Destination:
     keeps_times: bool = True
 
 
+def check_typed(*paths: str) -> None:
+    """Refuse a path that cannot be meant as it was typed; "" is none.
+
+    Raises:
+        RefusedError: one cannot; the sentence says what to write instead.
+    """
+    for path in paths:
+        fault = fs.typed_fault(path) if path else ""
+        if fault:
+            raise RefusedError(fault)
+
+
 def check_apart(source: str, destination: str) -> None:
     """Refuse a destination that is the source, lies in it, or holds it; by file id, so through links and drives too.
 
@@ -372,6 +384,13 @@ def unprobed(path: str) -> Destination:
             break
         current = parent
     return Destination(_thrice("reached", path, lambda: fs.volume(current)), False, 0)
+
+
+def seen_by_times(found: Destination, step_ns: int, *, fold_case: bool) -> Destination:
+    """A destination that was not probed, with what earlier copies show of it: how far a time that was set came back
+    from what was asked, at most."""
+    keeps_times = step_ns < _NOT_KEPT_NS
+    return replace(found, fold_case=fold_case, time_step_ns=step_ns if keeps_times else 0, keeps_times=keeps_times)
 
 
 def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:

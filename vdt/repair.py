@@ -28,7 +28,8 @@ from vdt.model import Judged, Kind, Links, Policy, Side, Verify
 from vdt.outage import Outage
 from vdt.recorder import Reports
 from vdt.stop import StopFlag
-from vdt.transfer import TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import LogSink
 
 ALL = "all"

@@ -33,15 +33,46 @@ install_program() { # VERSION: the wheel of this project, from a folder of wheel
     --no-warn-script-location vizgen_data_transfer
 }
 
+made_by_linux() { # VERSION: names that Windows cannot make, on Q:
+  local folder
+  folder="$(prefix_of "$1")/disks/q/made by linux"
+  rm -rf "$folder"
+  mkdir -p "$folder"/case/{Folder,folder} "$folder"/{illegal,odd}
+  (
+    cd "$folder"
+    printf plain | tee plain illegal/plain >/dev/null
+    printf upper >case/Data.txt && printf lower >case/data.txt
+    printf 1 >case/Folder/x && printf 2 >case/folder/y
+    printf colon >'illegal/a:b' && printf mark >'illegal/what?'
+    printf odd | tee odd/con odd/nul.txt odd/ends. 'odd/blank ' >/dev/null
+  )
+}
+
+stagehand() { # VERSION: takes the folder behind N: away while a file asks for it; Windows could not, a file in it is open
+  local disks
+  disks="$(prefix_of "$1")/disks"
+  rm -f "$disks/take n away"
+  while sleep 0.1; do
+    if [ -e "$disks/take n away" ]; then
+      [ ! -d "$disks/n" ] || mv "$disks/n" "$disks/n away"
+    elif [ -d "$disks/n away" ]; then
+      mv "$disks/n away" "$disks/n"
+    fi
+  done
+}
+
 suite() { # VERSION PYTEST-ARGUMENTS...
   local version=$1 code=0
   shift
   mkdir -p "$(prefix_of "$version")/drive_c/home"
   end_wineserver "$version"
   install_program "$version"
-  python_of "$version" -m pytest -p no:cacheprovider -rs --durations=5 "P:\\tests\\windows" "$@" || code=$?
+  made_by_linux "$version"
+  stagehand "$version" &
+  local helper=$!
+  python_of "$version" -m pytest -p no:cacheprovider -vv -rs --durations=5 "P:\\tests\\windows" "$@" || code=$?
   local manifests=()
-  mapfile -t manifests < <(find "$(prefix_of "$version")/disks/l/kept" -name '*.xxh128' 2>/dev/null)
+  mapfile -t manifests < <(find "$(prefix_of "$version")/disks/l/"kept* -name '*.xxh128' 2>/dev/null)
   for manifest in "${manifests[@]}"; do
     (cd "${manifest%.xxh128}" && xxhsum -c --quiet "../$(basename "$manifest")") || { echo "xxhsum refuses $manifest"; code=1; }
   done
@@ -51,6 +82,7 @@ suite() { # VERSION PYTEST-ARGUMENTS...
     mapfile -t chosen < <(portable "$version")
     python_of "$version" -m pytest -p no:cacheprovider -q -rs --durations=5 --rootdir 'P:\' "${chosen[@]}" || code=$?
   fi
+  kill "$helper"
   end_wineserver "$version"
   return "$code"
 }

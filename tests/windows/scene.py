@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 RUN = "202310261058_VZGEN1_VMSC10202"
+MARKERS = ("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED")
 TREES = {"raw_data": "merfish_raw_data", "analysis": "merfish_analysis", "output": "merfish_output"}
 SCRIPTS = Path(sys.executable).parent / "Scripts"
 WAIT_S = 120
@@ -48,6 +49,8 @@ def make_run(analysis: Path) -> Dict[str, Path]:
     trees = {kind: analysis / folder / RUN for kind, folder in TREES.items()}
     for kind, tree in trees.items():
         fill(tree, kind)
+    for name in MARKERS:
+        write(trees["raw_data"] / name, f"{RUN} {name}\n".encode())
     return trees
 
 
@@ -115,12 +118,25 @@ def drop_in(config: Path, *options: str, run: str = RUN, mail: bool = False, **e
     return finish(start([*command, "--", run], config.parent, **environment), report)
 
 
+def audit(config: Path, *options: str, run: str = RUN, **environment: str) -> Result:
+    """`vizgen_data_transfer --audit`."""
+    report = config.parent / "audit.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "vdt.cli.drop_in", "--audit", "--no_email", "--json", str(report), *options]
+    return finish(start([*command, "--", run], config.parent, **environment), report)
+
+
 def copy(source: str, destination: str, cwd: Path, *options: str, **environment: str) -> Result:
     """`vdt copy`."""
     report = cwd / "copy.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "vdt", "copy", source, destination, "--json", str(report), "--progress", "off"]
     return finish(start([*command, *options], cwd, **environment), report)
+
+
+def vdt(*arguments: str, cwd: Path, **environment: str) -> Result:
+    """Any command of `vdt`."""
+    return finish(start([sys.executable, "-m", "vdt", *arguments], cwd, **environment))
 
 
 def contents(tree: Path) -> Dict[str, Any]:

@@ -12,6 +12,7 @@ from vdt.bwlimit import BandwidthPlan, TokenBucket
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import AbandonedError, LostOutputError, VdtError
 from vdt.model import Evidence, TreeResult
+from vdt.own import get_ready
 from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -52,6 +53,8 @@ def carry_out(
         VdtError: a report may lie in the source: nothing may be written there.
     """
 
+    watch.roots = (request.source, request.destination)
+
     def check() -> None:
         for report in reports:
             check_report("" if report == "-" else report or "", request.source)
@@ -70,6 +73,9 @@ def carry_out(
                 watch=watch,
             )
 
+    said = get_ready()
+    if said:
+        progress.say(said)
     try:
         supervised(check, stop)
     except BaseException:  # a report that may lie in the source is not written

@@ -70,6 +70,9 @@ def parser() -> Parser:
         default=Links.COPY.value,
         help="symbolic links (default copy)",
     )
+    what.add_argument(
+        "--streams", action="store_true", help="Windows: alternate data streams too (otherwise they are counted)"
+    )
     what.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
     how = p.add_argument_group("how")
     how.add_argument(
@@ -122,7 +125,7 @@ def command(arguments: List[str]) -> int:
     bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
-    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
+    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress, watch)
     stop_on_signals(stop, progress.say)
 
     result, error = carry_out(
@@ -187,6 +190,7 @@ def _request(options: argparse.Namespace) -> CopyRequest:
         links=Links(options.links),
         fix_modes=True,
         keep_owner=True,
+        streams=options.streams,
     )
     return CopyRequest(
         source=options.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
@@ -26,20 +27,24 @@ if sys.platform == "win32":
         drop_cache,
         explain,
         fd_stat,
+        flush,
         full_path,
         heal,
         inside,
+        is_link,
         is_mount,
         list_folder,
         machine_identity,
         make_folder,
         mount_point,
+        numbers_stay,
         opened,
         process_started,
         read_at,
         read_views,
         read_whole,
         real_id,
+        remove_folder,
         set_folder,
         state_home,
         stay_awake,
@@ -70,20 +75,24 @@ else:
         drop_cache,
         explain,
         fd_stat,
+        flush,
         full_path,
         heal,
         inside,
+        is_link,
         is_mount,
         list_folder,
         machine_identity,
         make_folder,
         mount_point,
+        numbers_stay,
         opened,
         process_started,
         read_at,
         read_views,
         read_whole,
         real_id,
+        remove_folder,
         set_folder,
         state_home,
         stay_awake,
@@ -94,6 +103,12 @@ else:
         write_all,
         write_at,
     )
+
+
+def system_name() -> str:
+    """System and version, as a report names them."""
+    return platform.platform()
+
 
 __all__ = [
     "DIRECT_MAY_BUFFER",
@@ -118,24 +133,29 @@ __all__ = [
     "drop_cache",
     "explain",
     "fd_stat",
+    "flush",
     "full_path",
     "heal",
     "inside",
+    "is_link",
     "is_mount",
     "list_folder",
     "machine_identity",
     "make_folder",
     "mount_point",
+    "numbers_stay",
     "opened",
     "process_started",
     "read_at",
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",
     "steady_console",
+    "system_name",
     "terminate_now",
     "typed_fault",
     "volume",

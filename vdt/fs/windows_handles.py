@@ -19,16 +19,21 @@ from typing import Iterator, List, Optional
 
 from vdt.fs.windows_kernel import (
     ACCESS_DENIED,
+    BACKUP_SEMANTICS,
+    CREATE_ALWAYS,
     CREATE_NEW,
     END_OF_FILE,
     GENERIC_READ,
     GENERIC_WRITE,
     INVALID_HANDLE,
+    LIST_DIRECTORY,
     NO_BUFFERING,
     NORMAL,
     OPEN_EXISTING,
+    OPEN_REPARSE_POINT,
     SEQUENTIAL_SCAN,
     SHARE_ALL,
+    SHARE_READ_WRITE,
     SHARING_VIOLATION,
     Overlapped,
     kernel32,
@@ -68,19 +73,42 @@ def last_error(path: str = "") -> OSError:
     return ctypes.WinError(code)
 
 
-def open_file(path: str, *, read: bool = False, write: bool = False, new: bool = False, cold: bool = False) -> int:
+def open_file(
+    path: str,
+    *,
+    read: bool = False,
+    write: bool = False,
+    new: bool = False,
+    cold: bool = False,
+    anew: bool = False,
+) -> int:
     """A descriptor of a file; others may read, write and delete it meanwhile (the instrument may still hold it).
 
-    `new` makes the file and raises FileExistsError where the name is taken. `cold` passes this client's cache by.
+    `new` makes the file and raises FileExistsError where the name is taken; `anew` makes it, or empties the one that
+    is there. `cold` passes this client's cache by.
     """
     access = (GENERIC_READ if read else 0) | (GENERIC_WRITE if write else 0)
     flags = SEQUENTIAL_SCAN | NORMAL | (NO_BUFFERING if cold else 0)
-    handle = kernel32.CreateFileW(path, access, SHARE_ALL, None, CREATE_NEW if new else OPEN_EXISTING, flags, None)
+    how_made = CREATE_NEW if new else CREATE_ALWAYS if anew else OPEN_EXISTING
+    handle = kernel32.CreateFileW(path, access, SHARE_ALL, None, how_made, flags, None)
     if handle in (INVALID_HANDLE, None):
         raise last_error(path)
     how = os.O_RDWR if read and write else os.O_WRONLY if write else os.O_RDONLY
     try:
         return msvcrt.open_osfhandle(handle, how | os.O_BINARY | os.O_NOINHERIT)
+    except OSError:  # the C library has no descriptor left
+        kernel32.CloseHandle(handle)
+        raise
+
+
+def hold_folder(path: str) -> int:
+    """A descriptor of a folder that nobody can rename or remove until it is closed; of a link in its place itself."""
+    flags = BACKUP_SEMANTICS | OPEN_REPARSE_POINT
+    handle = kernel32.CreateFileW(path, LIST_DIRECTORY, SHARE_READ_WRITE, None, OPEN_EXISTING, flags, None)
+    if handle in (INVALID_HANDLE, None):
+        raise ctypes.WinError(ctypes.get_last_error())
+    try:
+        return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_NOINHERIT)
     except OSError:  # the C library has no descriptor left
         kernel32.CloseHandle(handle)
         raise

@@ -16,6 +16,8 @@ from typing import Optional, Sequence, Tuple
 
 from vdt.errors import UsageError
 
+CONFIG_NAME = ".vizgen_config.toml"  # looked for in the working directory
+
 
 class CopyType(enum.Enum):
     """The three trees, in the order in which they are copied and reported."""
@@ -63,6 +65,11 @@ class TreePaths:
 def stamp(when: datetime) -> str:
     """Date and time as they stand in file names: 20260412T181502."""
     return when.strftime("%Y%m%dT%H%M%S")
+
+
+def page_name(run_id: str, when: datetime) -> str:
+    """File name of the HTML report, in the logs folder."""
+    return f"{run_id}.{stamp(when)}.html"
 
 
 def tree_paths(
