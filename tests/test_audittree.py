@@ -168,10 +168,46 @@ def test_a_list_alone_tells_zeros_and_a_cut_end_from_other_bytes(bench: Bench) -
     for against in ("record", "manifest"):
         result = bench.audit(against=against)
         damages = {finding.path: finding.diagnosis.damage for finding in result.entries if finding.diagnosis}
+        assert entry(result, "a.txt").reason == "its xxh128 is not the one that it should have"
         cut = "truncated" if against == "record" else "other"
         assert damages == {"a.txt": "other", "b.bin": "zeros", "sub/c.bin": cut, "sub/deep/d.bin": cut}
         assert all(finding.side is Side.DESTINATION for finding in result.entries)
         assert ("69999 bytes where 70000 are on record" in entry(result, "sub/c.bin").reason) == (against == "record")
+
+
+def test_from_the_source_both_sizes_are_told(bench: Bench) -> None:
+    fill(bench.source)
+    bench.transfer()
+    os.truncate(bench.copy / "sub" / "c.bin", 69_999)
+    (bench.copy / "a.txt").write_bytes(b"")
+    flip(bench.copy / "b.bin", 3)
+    reasons = {finding.path: finding.reason for finding in bench.audit().entries}
+    cut = {"a.txt": "0 bytes, in the source 100", "sub/c.bin": "69999 bytes, in the source 70000"}
+    assert reasons == {**cut, "b.bin": "other bytes than the source"}
+
+
+@pytest.mark.parametrize("against", ["source", "manifest"])
+def test_a_small_file_that_is_right_is_opened_once_a_side(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, against: str
+) -> None:
+    fill(bench.source)
+    bench.transfer()
+    whole, back, opened = fs.Folder.read_whole, fs.Folder.open_back, []
+
+    def read_whole(self: fs.Folder, name: str, size: int, **how: Any) -> Any:
+        opened.append(name)
+        return whole(self, name, size, **how)
+
+    def open_back(self: fs.Folder, name: str, **how: Any) -> Any:
+        opened.append(f"again {name}")
+        return back(self, name, **how)
+
+    monkeypatch.setattr(fs.Folder, "read_whole", read_whole)
+    monkeypatch.setattr(fs.Folder, "open_back", open_back)
+    monkeypatch.setattr("vdt.audittree._volume", fs.volume)  # whose probe opens files too
+    bench.audit(against=against)
+    sides = 2 if against == "source" else 1
+    assert sorted(opened) == sorted(["a.txt", "b.bin", "c.bin", "d.bin", "empty"] * sides)
 
 
 @pytest.mark.parametrize("against", ["source", "manifest"])
