@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 
 import vdt.fs
+from vdt import troubles
 
 PARTS = ("windows_kernel", "windows_handles", "windows_volumes", "windows_console")
 Call = Tuple[str, Tuple[Any, ...], int]
@@ -450,3 +452,27 @@ def test_offline_files_lower_what_is_promised_of_a_share(
     found = module.volume("C:\\somewhere")
     assert (found.remote, found.cold_reads) == (remote, cold)
     assert bool(found.why_not_cold) is not cold
+
+
+# -- a drive that is not there ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "elevated", "said"),
+    [
+        (r"\\nas\merscope", False, [troubles.NOT_CONNECTED]),
+        (r"\\nas\merscope", True, [troubles.NOT_CONNECTED, troubles.AS_ADMINISTRATOR]),
+        ("", True, [troubles.AS_ADMINISTRATOR]),
+        ("", False, []),
+    ],
+)
+def test_why_a_drive_is_missing(
+    windows: Any, monkeypatch: pytest.MonkeyPatch, share: str, elevated: bool, said: List[troubles.Trouble]
+) -> None:
+    for name, value in (("_mapped_share", lambda letter: share), ("_is_elevated", lambda: elevated)):
+        monkeypatch.setitem(windows.absence.__globals__, name, value)
+    sentence = windows.absence("L:\\runs")
+    for trouble in (troubles.NOT_CONNECTED, troubles.AS_ADMINISTRATOR):
+        assert bool(re.search(trouble.pattern, sentence)) == (trouble in said), sentence
+    assert ("does not see L:" in sentence) == (not said)
+    assert windows.absence(r"\\nas\merscope") == ""

@@ -31,7 +31,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
         *("selection", "copyjob", "steps", "decision"),
         *("diagnosis", "findings", "expected", "auditplan", "auditreport", "chosen"),
-        *("checksums", "foreign", "namesakes"),
+        *("checksums", "foreign", "namesakes", "troubles"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),

@@ -1,7 +1,6 @@
 """The README is held against the house: its commands run, its options, keys, links and sentences exist.
 
-Blocks that begin with `# tested` are run as they stand. A sentence of the table "Troubleshooting" has to be printed by
-the command that provokes it here, or to be named in `NOT_PROVOKED` with the test that does.
+Blocks that begin with `# tested` are run as they stand.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Set
 
@@ -273,131 +270,3 @@ def test_the_tested_blocks_run_as_printed(home: Path) -> None:
     assert out.count("Verdict: right\n") == 3 and "run1: right" in out
     assert json.loads((home / "audit.json").read_text("ascii"))["exit_code"] == 0
     assert (home / "copy.log").exists() and (home / "backup" / "run1.xxh128").exists()
-
-
-# ---- the sentences of the table "Troubleshooting" ------------------------------------------------------------------
-
-NOT_PROVOKED = {
-    "no right to write": "tests/contract/test_wrong_input.py",  # root may write everywhere
-    "one file cannot be read": "tests/contract/test_wrong_input.py",
-    "a drive goes away in the middle of a run": "tests/test_run.py",
-    "it did not come back in time": "tests/test_run.py",
-    "another drive or folder was put in its place": "tests/test_copytree.py",
-    "an earlier run died on another computer": "tests/test_lock.py",  # five minutes
-    "the storage fills up": "vdt/vizgen/run.py",
-    "the instrument still writes": "vdt/vizgen/verdict.py",
-    "storage that cannot bypass the cache": "vdt/vizgen/verdict.py",
-    "robocopy could not count": "tests/contract/test_crosscheck.py",
-    "robocopy counts something else than Python": "tests/contract/test_crosscheck.py",
-}
-
-
-def troubles() -> Dict[str, str]:
-    rows = (row.split(" | ") for row in section("Troubleshooting").splitlines() if row.startswith("| ") and "`" in row)
-    return {row[0].lstrip("| "): row[1].strip("`") for row in rows}
-
-
-def pattern(sentence: str) -> str:
-    return ".*".join(re.escape(part) for part in sentence.split("…"))
-
-
-class Sandbox:
-    """A small run, a configuration, and everything that the commands said."""
-
-    def __init__(self, home: Path) -> None:
-        self.root, self.home, self.said = home / "troubles", home, ""
-        for folder, name in (("merfish_raw_data", "a.dax"), ("merfish_analysis", "b.csv"), ("merfish_output", "c.csv")):
-            (self.root / "analysis" / folder / RUN).mkdir(parents=True)
-            (self.root / "analysis" / folder / RUN / name).write_bytes(name.encode() * 400_000)
-        (self.root / "isilon").mkdir()
-
-    def configure(self, more: str = "", *, source: str = "analysis", target: str = "isilon") -> None:
-        text = f"analysis_drive_nix = '{self.root / source}'\nisilon_drive_nix = '{self.root / target}'\n"
-        text += "smtp_server = '127.0.0.1:9'\nsender_email = 'a@example.org'\naddressees = ['b@example.org']\n"
-        (self.root / ".vizgen_config.toml").write_text(text + more, encoding="utf-8")
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "vdt.cli.drop_in", *arguments],
-            cwd=self.root,
-            env=environment(self.home),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def run(self, *arguments: str, code: int) -> None:
-        process = self.start(*arguments)
-        out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
-        self.said += out
-        assert process.returncode == code, (arguments, out)
-
-
-@pytest.mark.skipif(not POSIX, reason="the paths are POSIX ones")
-def test_every_sentence_of_the_troubleshooting_is_said(home: Path) -> None:
-    table = troubles()
-    assert len(table) >= 20 and set(NOT_PROVOKED) <= set(table)
-    box = Sandbox(home)
-    config = box.root / ".vizgen_config.toml"
-    box.run(RUN, code=16)  # no configuration
-    config.write_text('analysis_drive_nix = "Z:\\data"\n', encoding="utf-8")
-    box.run(RUN, code=16)
-    box.configure("[vdt]\nthread = 3\n")
-    box.run(RUN, code=16)
-    box.configure(source="away")
-    box.run("--no_email", RUN, code=16)
-    box.configure(target="away")
-    box.run("--no_email", RUN, code=16)
-    box.configure()
-    box.run("--no_email", RUN.replace("10202", "10203"), code=16)
-    box.run("--copy_type", "output", code=16)
-    box.run("--copy_type", "output", "--no_email", "--robocopy_check", "on", "--", RUN, code=16)
-    huge = box.root / "analysis" / "merfish_output" / RUN / "huge.tif"
-    with open(huge, "wb") as file:
-        file.truncate(1 << 43)  # 8 TiB, sparse
-    box.run("--copy_type", "output", "--no_email", "--", RUN, code=16)
-    huge.unlink()
-
-    first = box.start("--no_email", "--copy_type", "raw_data", "--bwlimit", "100K", "--", RUN)
-    lock = box.root / "isilon" / RUN / ".vdt" / "raw_data" / "lock.json"
-    deadline = time.monotonic() + 30
-    while not lock.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    box.run("--no_email", "--copy_type", "raw_data", "--", RUN, code=16)
-    first.send_signal(signal.SIGINT)
-    first.communicate(timeout=30)
-
-    box.run(RUN, code=0)  # the mail server is down
-    source = box.root / "analysis" / "merfish_output" / RUN / "c.csv"
-    source.write_bytes(b"short")
-    os.utime(source, (1, 1))
-    box.run("--no_email", RUN, code=8)
-    box.run("--no_email", "--replace_proven", RUN, code=0)
-    (box.root / "isilon" / RUN / "output" / "stray.txt").write_text("")
-    box.run("--no_email", RUN, code=0)
-    box.configure("[vdt]\nsettle_s = 0.1\n")
-    with open(box.root / "analysis" / "merfish_raw_data" / RUN / "a.dax", "ab", buffering=0) as growing:
-        process = box.start("--no_email", RUN)
-        while process.poll() is None:
-            growing.write(b"more")
-            time.sleep(0.01)
-    box.said += process.communicate()[0].decode("utf-8", "replace")
-    assert process.returncode == 16
-    box.said += (box.root / "isilon" / "logs" / "vizgen_data_transfer.log").read_text(encoding="utf-8")
-
-    silent = {when for when, sentence in table.items() if not re.search(pattern(sentence), box.said)}
-    assert silent == set(NOT_PROVOKED), box.said
-
-
-def test_sentences_that_are_not_provoked_stand_in_the_sources() -> None:
-    """Fragment by fragment, as the sources wrap their sentences."""
-    files = sorted((ROOT / "vdt").rglob("*.py"))
-    sources = re.sub(r'"\s*f?"', "", "".join(p.read_text(encoding="utf-8") for p in files))
-    plain = re.sub(r"\{[^{}]*\}", "…", sources)
-    for when, where in NOT_PROVOKED.items():
-        assert (ROOT / where).exists(), where
-        sentence = re.sub(r"\b(1 file of \w+|files of \w+|300 s|permission denied|were)", "…", troubles()[when])
-        for part in sentence.split("…"):
-            for words in re.split(r"(?<=[.:]) ", part.strip(" ().")):
-                if len(words) > 12:
-                    assert words.rstrip(".:") in plain, (when, words)

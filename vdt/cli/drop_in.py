@@ -15,6 +15,7 @@ from vdt.hashing import OTHER_DIGESTS
 from vdt.model import Existing
 from vdt.progress import Console
 from vdt.stop import StopFlag
+from vdt.troubles import NO_RUN_ID
 from vdt.version import __version__
 from vdt.vizgen.counts import parse_ignore_patterns
 from vdt.vizgen.crosscheck import MODES
@@ -144,10 +145,7 @@ def command_text(arguments: Sequence[str]) -> str:
 
 def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
     if options.run_id is None:
-        raise UsageError(
-            "Give the run id, for example: vizgen_data_transfer 202310261058_VZGEN1_VMSC10202. "
-            "Behind an option that takes several values, put -- before it."
-        )
+        raise UsageError(NO_RUN_ID.sentence(example="202310261058_VZGEN1_VMSC10202"))
     if options.bwlimit:
         parse_bwlimit(options.bwlimit)
     _check_audit(options)

@@ -21,10 +21,12 @@ from vdt.findings import AuditResult, objection_to_deleting
 from vdt.model import Judged
 from vdt.preflight import check_report
 from vdt.treelog import TreeLog
+from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, compose_lists
-from vdt.vizgen.run import Ended, Run
+from vdt.vizgen.nearest import did_you_mean, nearest_runs
+from vdt.vizgen.run import Ended, Run, check_isilon, names_of_runs
 
 FATAL, NOT_RIGHT = 16, 8
 
@@ -51,11 +53,13 @@ class AuditRun(Run):
         self._audit_tools: Optional[AuditTools] = None
         config, request = self._config, self._request
         self._watch.phase("Looking at", config.isilon_drive)
-        if not os.path.isdir(config.isilon_drive):
-            raise RefusedError(
-                f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in "
-                f"{config.path})."
-            )
+        check_isilon(config)
+        run_folder = os.path.join(config.isilon_drive, request.run_id)
+        if not os.path.lexists(run_folder):
+            nearest = nearest_runs(request.run_id, names_of_runs([config.isilon_drive]))
+            hint = did_you_mean(nearest) or "Check the run id."
+            drive = config.isilon_drive
+            raise RefusedError(f"{NO_SUCH_RUN.sentence(run_id=request.run_id, drive=drive, source=run_folder)} {hint}")
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
             check_report("" if request.json == "-" else request.json or "", item.source)
