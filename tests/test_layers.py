@@ -18,7 +18,7 @@ ROOT = Path(vdt.__file__).parent
 ROWS: Dict[int, Tuple[str, ...]] = {
     9: ("__main__",),
     8: ("cli",),
-    7: ("vizgen",),
+    7: ("vizgen", "api"),
     6: ("transfer", "copytree", "audit", "audittree", "mend", "scrub"),
     5: ("engine", "recorder"),
     4: (
@@ -41,6 +41,8 @@ ROW_OF = {room: row for row, rooms in ROWS.items() for room in rooms}
 
 # Imports that do not point downward, each with its reason. The list may shrink; an entry that is used no more fails.
 EXCEPTIONS: Dict[Tuple[str, str], str] = {
+    # the front door
+    ("__init__", "api"): "`vdt.copy_tree` and `vdt.audit_tree`, imported when they are asked for",
     # within the pure row
     ("plan", "compare"): "planning starts from the class",
     ("plan", "decision"): "goes on with what becomes of it",

@@ -16,7 +16,7 @@ from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Progress
 from vdt.recorder import FileSink, no_sink
-from vdt.report import tree_object, verdict_words
+from vdt.report import file_object, tree_object, verdict_words
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.treelog import LogSink, NoLog
@@ -106,16 +106,8 @@ def _line_sink(path: Optional[str], stack: ExitStack) -> FileSink:
     write: Callable[[str], Any] = file.write
 
     def sink(path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> None:
-        value = {
-            "path": path,
-            "size": size_bytes,
-            "state": state,
-            "evidence": evidence,
-            "xxh128": digest,
-            "reason": reason,
-        }
         try:
-            write(json.dumps(value) + "\n")
+            write(json.dumps(file_object(path, size_bytes, state, evidence, digest, reason)) + "\n")
         except OSError as error:
             raise LostOutputError(f"The file {file.name} cannot be written: {error.strerror}.") from error
 
