@@ -5,14 +5,22 @@ tests/test_docs.py fails where a page is not what this would write.
 
 from __future__ import annotations
 
+import inspect
+import os
 import sys
+from functools import cache, partial
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Sequence
+from typing import Any, Callable, Dict, Iterable, Sequence
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))
+sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
+from capture import captures  # noqa: E402
+
+from vdt import api  # noqa: E402
+from vdt.cli import drop_in  # noqa: E402
 from vdt.troubles import GROUPS, Trouble  # noqa: E402
+from vdt.vizgen.config_keys import KEYS  # noqa: E402
 
 BEGIN, END = "<!-- made by docs/make.py: {} -->", "<!-- end of {} -->"
 
@@ -44,7 +52,7 @@ _BEFORE = (
     (
         "`Actual environment location may have moved`",
         "the environment was made on `L:`, as for 1.0.0",
-        "harmless; gone with an environment on the PC, see [install](user.md#install-on-the-vizgen-windows-pc)",
+        "harmless; gone with an environment on the PC, see [install](../README.md#install-on-the-vizgen-windows-pc)",
     ),
     (
         "`python : The term 'python' is not recognized`, or the Microsoft Store opens",
@@ -54,7 +62,7 @@ _BEFORE = (
     (
         "`Could not find a version that satisfies the requirement`",
         "pip has no internet, and no folder of wheels was named",
-        "the way [without internet](user.md#install-on-the-vizgen-windows-pc)",
+        "the way [without internet](../README.md#install-on-the-vizgen-windows-pc)",
     ),
 )
 
@@ -84,6 +92,66 @@ def _quoted(sentence: str) -> str:
     return f"`{sentence}`" if "`" not in sentence else f"`` {sentence} ``"
 
 
+def keys() -> str:
+    """The table of the configuration's keys."""
+    rows = [
+        (
+            f"`[{key.table}] {key.name}`" if key.table else f"`{key.name}`",
+            key.values,
+            key.default or "-",
+            key.meaning,
+        )
+        for key in KEYS
+    ]
+    return _table(("key", "values", "without it", "meaning"), rows)
+
+
+def reference() -> str:
+    """Signatures and docstrings of what `vdt` gives to notebooks and pipelines."""
+    parts = []
+    for thing in (api.copy_tree, api.audit_tree):
+        parts.append(f"### `vdt.{thing.__name__}`\n\n```text\n{_signature(thing)}\n\n{inspect.getdoc(thing)}\n```\n")
+    for kind in (api.Copied, api.Audited, api.Wrong):
+        parts.append(f"### `vdt.{kind.__name__}`\n\n```text\n{inspect.getdoc(kind)}\n```\n")
+    return "\n".join(parts)
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    """One parameter a line, with its default and no types: those stand in the text."""
+    lines, star = [], False
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            lines.append("*")
+            star = True
+        given = parameter.default
+        shown = "" if given is parameter.empty else f"={'a function' if callable(given) else repr(given)}"
+        lines.append(name + shown)
+    return f"{function.__name__}(\n" + "".join(f"    {line},\n" for line in lines) + ")"
+
+
+def drop_in_help() -> str:
+    """What `vizgen_data_transfer --help` prints on a terminal of 100 columns."""
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100"
+    try:
+        return f"```text\n{drop_in.parser().format_help().rstrip()}\n```"
+    finally:
+        if columns is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = columns
+
+
+def captured(name: str) -> str:
+    """What a command prints."""
+    return _captures()[name]
+
+
+@cache
+def _captures() -> Dict[str, str]:
+    return captures()
+
+
 _TROUBLES_END = """\
 ## How this page is held to the program
 
@@ -91,30 +159,35 @@ Page and errors are made from one table, `vdt/troubles.py`. Each row names a tes
 """
 
 WHOLE: Dict[str, Callable[[], str]] = {"troubleshooting.md": troubleshooting}
-PARTS: Dict[str, Dict[str, Callable[[], str]]] = {}
+PARTS: Dict[str, Dict[str, Callable[[], str]]] = {
+    "admin.md": {"keys": keys},
+    "api.md": {"reference": reference},
+    "user.md": {"help": drop_in_help, **{name: partial(captured, name) for name in ("dry run", "mistyped", "audit")}},
+}
 
 
-def pages() -> Dict[Path, str]:
-    """Each page that is made, wholly or in part, as it should be."""
-    made = {DOCS / name: make() for name, make in WHOLE.items()}
-    for name, parts in PARTS.items():
-        text = (DOCS / name).read_text(encoding="utf-8")
-        for part, make in parts.items():
-            head, _, rest = text.partition(BEGIN.format(part) + "\n")
-            _, end, tail = rest.partition(END.format(part))
-            if not end:
-                raise ValueError(f"{name} has no place for {part}")
-            text = f"{head}{BEGIN.format(part)}\n\n{make().strip()}\n\n{end}{tail}"
-        made[DOCS / name] = text
-    return made
+def page(name: str) -> str:
+    """A page that is made, wholly or in part, as it should be."""
+    if name in WHOLE:
+        return WHOLE[name]()
+    text = (DOCS / name).read_text(encoding="utf-8")
+    for part, make in PARTS[name].items():
+        head, begin, rest = text.partition(BEGIN.format(part) + "\n")
+        _, end, tail = rest.partition(END.format(part))
+        if not (begin and end):
+            raise ValueError(f"{name} has no place for {part}")
+        text = f"{head}{begin}\n{make().strip()}\n\n{end}{tail}"
+    return text
 
 
 def main() -> None:
     """Write what changed."""
-    for path, text in pages().items():
+    for name in (*WHOLE, *PARTS):
+        path, text = DOCS / name, page(name)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8", newline="\n")
-            print(f"wrote {path.relative_to(DOCS.parent)}")
+            with open(path, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            print(f"wrote docs/{name}")
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ TREE_ELSEWHERE = Trouble(
     "The source of {kind} is not there: {source}. Where this tree lies on the external disk, copy the others with "
     "--copy_type and this one with --copy_type and --disk.",
     "The run itself is there; this tree was moved to the external disk, or was not made yet.",
-    "Two commands, see [two places](user.md#from-the-external-disk-and-from-two-places).",
+    "Two commands, see [two places](../README.md#from-the-external-disk-and-from-two-places).",
     _HERE + "test_drives",
 )
 NO_SOURCE_DRIVE = Trouble(

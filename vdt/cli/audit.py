@@ -34,9 +34,13 @@ from vdt.watch import Watch
 _EPILOG = """\
 examples:
   vdt audit /backup/run1 --source /data/run1
+      read both sides and compare
   vdt audit /backup/run1 --manifest /backup/run1.xxh128
+      read the copy alone, against digests of this or another tool
   vdt audit /backup/run1 --source /data/run1 --repair
+      and copy again what is missing or changed
   vdt audit /backup --runs --oldest-first --for 8h
+      all runs in turn, in a night
 
 exit code: 0 everything that should be there is there and right; 8 not; 16 nothing could be done.
 """
@@ -46,6 +50,7 @@ def parser() -> Parser:
     """The options of `vdt audit`."""
     p = Parser(
         prog="vdt audit",
+        usage="%(prog)s [OPTIONS] DST",
         description="Reads a copy that exists, whoever made it, and says which files are right, which are not and how.",
         epilog=_EPILOG,
     )

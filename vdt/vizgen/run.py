@@ -23,7 +23,7 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
-from vdt.model import Count, Existing, Kind, TreeResult, Verify
+from vdt.model import Count, Evidence, Existing, Kind, TreeResult, Verify
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -280,7 +280,7 @@ class Run:
             assert before is not None
             self._tell(
                 f"{tree.paths.copy_type.value}: {before.files} files, {before.folders} folders, {before.gigabytes} GB; "
-                f"to be verified: {self._settings.verify.value}"
+                f"to be {Evidence(self._settings.verify.value).words}"
             )
         self._tell(f"{left / 1024**3:.3f} GB are to be copied, at most.")
         self._wait_until_settled()
