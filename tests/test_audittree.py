@@ -12,6 +12,7 @@ import pytest
 
 from vdt import audit, fs
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, RefusedError, UsageError
 from vdt.evidence import load_records
@@ -21,7 +22,6 @@ from vdt.progress import Silent
 from vdt.retry import RetryPlan
 from vdt.sample import tree_root, write_run
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 
 RUN = "202310261058_VZGEN1_VMSC10202"
 

@@ -16,6 +16,7 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from vdt import fs, outage
+from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, LostOutputError, RefusedError
 from vdt.evidence import host_name
@@ -23,7 +24,6 @@ from vdt.lock import Holder, TreeLock
 from vdt.model import Evidence, Existing, Policy, TreeResult, Verify
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 
 FILES = {"a.txt": b"alpha", "sub/b.bin": bytes(5000), "sub/deep/c.bin": b"c" * 70_000, "empty": b""}
 
@@ -289,10 +289,10 @@ def test_a_parent_that_refuses_the_state_has_it_inside(
 ) -> None:
     real = fs.make_folder
 
-    def refuses(path: str, *, parents: bool = True, beneath: str = "") -> None:
+    def refuses(path: str, **how: Any) -> None:
         if path.endswith(".target.vdt"):
             raise OSError(code, os.strerror(code))
-        real(path, parents=parents, beneath=beneath)
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", refuses)
     result = place.copy()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import socket
 import stat
 import struct
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -20,7 +23,8 @@ pytest.importorskip("fcntl")
 import fcntl
 
 from vdt import fs
-from vdt.fs import posix
+from vdt.fs import posix, posix_handles, posix_volumes
+from vdt.fs.closer import MOST_OPEN
 from vdt.model import Entry, Kind
 
 MIB = 1 << 20
@@ -127,6 +131,74 @@ def test_beneath_a_root_folders_are_made_with_their_parents_where_these_are_want
         fs.make_folder(f"{root}/file", beneath=root)
     with pytest.raises(FileNotFoundError):
         fs.make_folder(f"{root}/gone/x", beneath=f"{root}/gone")
+
+
+def test_what_takes_the_place_of_a_root_once_it_was_looked_at_is_not_written_to(tmp_path: Path) -> None:
+    """The look comes when the folder around is open: another volume that is there a moment later stays as it is."""
+    root, away = tmp_path / "root", tmp_path / "away"
+    source = fs.opened(str(tmp_path))._replace(mode=0o700)
+
+    def swapped() -> None:
+        if not away.exists():
+            root.rename(away)
+            (root / "a").mkdir(parents=True)
+
+    for act in (
+        lambda: fs.make_folder(f"{root}/a/b", beneath=str(root), ready=swapped),
+        lambda: fs.set_folder(f"{root}/a", source, times=True, mode=True, beneath=str(root), ready=swapped),
+    ):
+        (root / "a").mkdir(parents=True)
+        os.chmod(root / "a", 0o755)
+        act()
+        assert os.listdir(root / "a") == [] and stat.S_IMODE(os.stat(root / "a").st_mode) != 0o700
+        assert os.listdir(away / "a") == ["b"] or stat.S_IMODE(os.stat(away / "a").st_mode) == 0o700
+        shutil.rmtree(root)
+        shutil.rmtree(away)
+
+
+def test_a_look_that_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ESTALE, "gone")
+
+    (tmp_path / "there").mkdir()
+    before = look_at(tmp_path)
+    source = fs.opened(str(tmp_path))._replace(mode=0o700, mtime_ns=1)
+    for root in (str(tmp_path), ""):
+        for act in (
+            lambda root=root: fs.make_folder(f"{tmp_path}/new", beneath=root, ready=refuse),
+            lambda root=root: fs.make_folder(f"{tmp_path}/new/deep", beneath=root, ready=refuse),
+            lambda root=root: fs.set_folder(
+                f"{tmp_path}/there", source, times=True, mode=True, beneath=root, ready=refuse
+            ),
+        ):
+            with pytest.raises(OSError):
+                act()
+    assert look_at(tmp_path) == before
+
+
+def test_where_calls_wait_files_that_were_read_are_closed_by_others_before_settle_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        (tmp_path / str(number)).write_bytes(b"x")
+    closed: List[str] = []
+    real = os.close
+
+    def slow(fd: int) -> None:
+        closed.append(threading.current_thread().name)
+        time.sleep(0.005)
+        real(fd)
+
+    before = set(os.listdir("/proc/self/fd"))
+    with fs.Folder(str(tmp_path), waits=True) as folder:
+        monkeypatch.setattr(os, "close", slow)
+        for number in range(40):
+            assert bytes(folder.read_whole(str(number), 1)[1]) == b"x"
+        assert len(set(os.listdir("/proc/self/fd")) - before) <= MOST_OPEN + 2, "they do not pile up"
+        folder.settle()
+        assert len(closed) == 40 and closed.count("vdt-closer") >= MOST_OPEN
+        monkeypatch.setattr(os, "close", real)
+    assert set(os.listdir("/proc/self/fd")) <= before | {str(folder._fd)}
 
 
 def test_the_mode_of_a_folder_or_file_is_never_that_of_what_a_link_leads_to(tmp_path: Path) -> None:
@@ -437,7 +509,7 @@ class FakeLibc:
 def test_a_volume_is_flushed_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with fs.Folder(str(tmp_path)) as folder:
         folder.flush_volume()
-        monkeypatch.setattr(posix, "_libc", FakeLibc(errno.EIO))
+        monkeypatch.setattr(posix, "libc", FakeLibc(errno.EIO))
         with pytest.raises(OSError) as caught:
             folder.flush_volume()
     assert caught.value.errno == errno.EIO
@@ -490,7 +562,7 @@ def test_a_folder_that_is_mounted_a_second_time_is_known_by_its_place_on_the_dev
         "25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
         f"99 25 254:0 {tmp_path}/src/sub\\040dir {tmp_path}/alias rw,relatime shared:1 - ext4 /dev/root rw\n"
     )
-    monkeypatch.setattr(posix, "_MOUNTINFO", str(mounts))
+    monkeypatch.setattr(posix_volumes, "_MOUNTINFO", str(mounts))
     assert fs.inside(str(tmp_path / path), str(tmp_path / ancestor)) is found
 
 
@@ -501,7 +573,7 @@ def test_a_system_that_does_not_tell_of_its_mounts_leaves_the_file_ids(
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "mountinfo").write_text(text)
     for mounts in ("mountinfo", "missing"):
-        monkeypatch.setattr(posix, "_MOUNTINFO", str(tmp_path / mounts))
+        monkeypatch.setattr(posix_volumes, "_MOUNTINFO", str(tmp_path / mounts))
         assert fs.inside(str(tmp_path / "a/b/new"), str(tmp_path / "a"))
         assert not fs.inside(str(tmp_path / "a"), str(tmp_path / "a/b"))
 
@@ -527,7 +599,7 @@ MAGIC = [
 def test_a_volume_is_known_by_its_number_and_nothing_is_promised_of_a_stranger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: int, kind: str, flush: fs.Flush, cold: bool, remote: bool
 ) -> None:
-    monkeypatch.setattr(posix, "_libc", FakeLibc(magic=magic))
+    monkeypatch.setattr(posix_volumes, "libc", FakeLibc(magic=magic))
     found = fs.volume(str(tmp_path))
     assert (found.kind, found.flush, found.cold_reads, found.remote) == (kind, flush, cold, remote)
     assert found.free_bytes > 0
@@ -1081,7 +1153,7 @@ def test_past_the_cache_the_tail_is_read_and_no_more_is_said_than_was_asked_for(
         pytest.skip("no read past the cache on this file system")
     data = os.urandom(size + more)
     (tmp_path / "f").write_bytes(data)
-    view = memoryview(posix.mmap.mmap(-1, 16384))
+    view = memoryview(posix_handles.mmap.mmap(-1, 16384))
     with fs.Folder(str(tmp_path)) as folder, folder.open_back("f", cold=True) as (found, fd):
         assert found.size_bytes == size + more
         assert fs.read_at(fd, view, 0, size, direct=True) == size

@@ -21,7 +21,7 @@ from test_copier import TIME_NS, Place, Tap, copy_of
 
 from vdt import copier, fs, journal, stream
 from vdt.copier import Copier
-from vdt.copyjob import Batch, Part
+from vdt.copyjob import Batch, NoLimit, Part
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.desk import Desk
 from vdt.hashing import ChunkDigester
@@ -31,7 +31,6 @@ from vdt.preflight import unprobed
 from vdt.progress import Silent
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, tree_paths
 from vdt.vizgen.tree import Settings, Tools, Tree
@@ -88,8 +87,8 @@ class Large(Place):
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Large:
-    monkeypatch.setattr(fs.posix, "_BUFFER_BYTES", 64 << 10)  # several reads a chunk, as a chunk of 64 MiB has
-    monkeypatch.setattr(fs.posix._buffers, "view", memoryview(fs.posix.mmap.mmap(-1, 64 << 10)))
+    monkeypatch.setattr(fs.posix_handles, "_BUFFER_BYTES", 64 << 10)  # several reads a chunk, as a chunk of 64 MiB has
+    monkeypatch.setattr(fs.posix_handles._buffers, "view", memoryview(fs.posix_handles.mmap.mmap(-1, 64 << 10)))
     return Large(tmp_path)
 
 

@@ -20,7 +20,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     8: ("cli",),
     7: ("vizgen", "api"),
     6: ("transfer", "copytree", "audit", "audittree", "mend", "scrub"),
-    5: ("engine", "recorder"),
+    5: ("engine", "recorder", "treejob", "folders"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
@@ -83,6 +83,9 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("auditor", "inside"): "nothing outside of the tree is opened",
     ("against", "evidence"): "the digests on record",
     ("against", "foreign_file"): "and the manifests of other tools",
+    # a transfer's parts
+    ("folders", "recorder"): "a folder that cannot be made is reported, and what lies in it",
+    ("folders", "treejob"): "of which transfer they are",
     # what an audit may lead to
     ("audit", "transfer"): "folders are listed with the same patience",
     ("audittree", "audit"): "one tree's audit with its surroundings",

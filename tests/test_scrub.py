@@ -8,12 +8,12 @@ from typing import Any, List
 import pytest
 
 from vdt.audittree import AuditTools
+from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import UsageError
 from vdt.progress import Silent
 from vdt.scrub import ScrubRequest, ScrubResult, in_order, in_shard, parse_duration, parse_shard, parse_size, scrub
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 
 
 def test_words_of_the_command_line() -> None:

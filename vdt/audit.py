@@ -20,7 +20,7 @@ from vdt.auditor import Auditor, CheckBatch, Pairs
 from vdt.auditplan import Alike, Findings, extra_folder, from_list, from_source, unlisted
 from vdt.auditstate import AuditState
 from vdt.chosen import Chosen, States
-from vdt.copyjob import FLUSH_ALONE_BYTES, CopyJob, Meter
+from vdt.copyjob import FLUSH_ALONE_BYTES, CopyJob, Meter, NoLimit
 from vdt.desk import Desk
 from vdt.diagnosis import OLDER, which_side
 from vdt.engine import Engine
@@ -38,7 +38,7 @@ from vdt.records import NO_RECORDS, History, Record, Records
 from vdt.retry import RetryPlan
 from vdt.scan import never_entered, walk
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit, answer_s, lister
+from vdt.transfer import answer_s, lister
 from vdt.tuning import workers_at_first
 from vdt.watch import Watch
 

@@ -36,7 +36,8 @@ from vdt.recorder import Reports
 from vdt.retry import RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import TreeJob, lister, transfer_tree
+from vdt.transfer import lister, transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import LogSink, NoLog
 from vdt.watch import Watch
 

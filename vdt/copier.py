@@ -109,10 +109,10 @@ class Copier:
         step = Step("Scanning Source Directory", fs.full_path(self._job.source, part.folder))
         try:
             # a root may be named by a link; below it a link was put in a folder's place
-            source = fs.Folder(step.path, beneath="" if self._follow else self._job.source)
+            source = fs.Folder(step.path, beneath="" if self._follow else self._job.source, waits=self._job.waits)
             step = Step("Accessing Destination Directory", fs.full_path(self._job.destination, part.folder))
             try:
-                dest = fs.Folder(step.path, beneath=self._job.destination)
+                dest = fs.Folder(step.path, beneath=self._job.destination, waits=self._job.waits)
                 try:
                     self._job.guard()  # now that it is open: the mount could be taken from under the name before
                 except OSError:
@@ -455,7 +455,10 @@ class Copier:
                 for item in staged:
                     self._throw_away(item.dest, item.partial, item.journal)
                 return [(item, step.failed(error, item.action)) for item in staged]
-        return [(item, self._finish(item)) for item in staged]
+        proofs = [(item, self._proved(item)) for item in staged]
+        for dest in {item.dest for item in staged}:
+            dest.settle()
+        return [(item, self._renamed(item, proof) if isinstance(proof, Proof) else proof) for item, proof in proofs]
 
     def _flush_names(self, dest: fs.Folder, outcomes: List[Optional[Outcome]]) -> None:
         """Force the renames of one folder to the medium; `outcomes` are its actions', replaced where that fails."""
@@ -469,42 +472,50 @@ class Copier:
                 if outcome is not None and outcome.status in (Status.COPIED, Status.LINKED):
                     outcomes[at] = step.failed(error, outcome.action)
 
-    def _finish(self, item: _Staged) -> Outcome:
-        """Read a flushed partial back, see that its time was kept, and rename it."""
+    def _proved(self, item: _Staged) -> Union[Proof, Outcome]:
+        """Read a flushed partial back and see that its time was kept."""
         job, action, dest = self._job, item.action, item.dest
         name = action.source.name
-        job.watch.at("Proving and Renaming File", dest, name)
+        job.watch.at("Proving File", dest, name)
         step = Step("Copying File", dest, name)
-        read_back = False
         try:
             proof = self._verifier.read_back(item.source, dest, name, item.partial, item.size_bytes, item.digest)
-            read_back = True
-            if proof.wrong:
-                self._throw_away(dest, item.partial, item.journal)
-                side = dest if proof.wrong_side == "destination" else item.source
-                return Step("Copying File", side, name).wrong(action, proof.wrong)
-            stored, note = proof.stored_mtime_ns, proof.note
-            if job.policy.keep_times and stored != item.mtime_ns:
-                try:
-                    stored = dest.restamp(item.partial, item.mtime_ns)
-                except OSError as error:  # the data counts; the record says which time is kept
-                    refused = f"its time could not be set: {fs.explain(error)[1]}"
-                    note = f"{note}; {refused}" if note else refused
-            step = Step("Creating Destination File", dest, name)
-            if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
-                raise StoppedReadingError
+        except OSError as error:
+            # one that cannot be read back a second time is written anew: the medium may be bad under it
+            (self._throw_away if action.attempt > 1 else self._leave)(dest, item.partial, item.journal)
+            return step.failed(error, action)
+        except StoppedReadingError:
+            self._leave(dest, item.partial, item.journal)
+            return Outcome(action, Status.STOPPED)
+        if proof.wrong:
+            self._throw_away(dest, item.partial, item.journal)
+            side = dest if proof.wrong_side == "destination" else item.source
+            return Step("Copying File", side, name).wrong(action, proof.wrong)
+        if job.policy.keep_times and proof.stored_mtime_ns != item.mtime_ns:
+            try:
+                return proof._replace(stored_mtime_ns=dest.restamp(item.partial, item.mtime_ns))
+            except OSError as error:  # the data counts; the record says which time is kept
+                refused = f"its time could not be set: {fs.explain(error)[1]}"
+                return proof._replace(note=f"{proof.note}; {refused}" if proof.note else refused)
+        return proof
+
+    def _renamed(self, item: _Staged, proof: Proof) -> Outcome:
+        """Give a proven partial its final name."""
+        job, action, dest = self._job, item.action, item.dest
+        name = action.source.name
+        job.watch.at("Renaming File", dest, name)
+        step = Step("Creating Destination File", dest, name)
+        if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
+            self._leave(dest, item.partial, item.journal)
+            return Outcome(action, Status.STOPPED)
+        try:
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
             if not _lies_there(dest, name, proof):
                 self._throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, "the rename was said to be done and was not")
         except OSError as error:
-            # one that cannot be read back a second time is written anew: the medium may be bad under it
-            unreadable = not read_back and action.attempt > 1
-            (self._throw_away if unreadable else self._leave)(dest, item.partial, item.journal)
-            return step.failed(error, action)
-        except StoppedReadingError:
             self._leave(dest, item.partial, item.journal)
-            return Outcome(action, Status.STOPPED)
+            return step.failed(error, action)
         if item.journal is not None:
             self._journals.drop(item.journal)
         return Outcome(
@@ -514,10 +525,10 @@ class Copier:
             item.mtime_ns,
             item.digest,
             proof.evidence,
-            stored,
+            proof.stored_mtime_ns,
             item.also,
             None,
-            f"{action.path}: {note}" if note else "",
+            f"{action.path}: {proof.note}" if proof.note else "",
             item.resumed_bytes,
         )
 

@@ -21,6 +21,12 @@ class Meter(Protocol):
     def take(self, count: int) -> object: ...
 
 
+class NoLimit:
+    """A Meter that never blocks."""
+
+    def take(self, count: int) -> None: ...
+
+
 class Crew(Protocol):
     """Workers that may help with a task of another one: each call of `piece` does a bit of it, False when none is left.
     Help may come at any time or never; when the block is left no more is begun."""
@@ -95,6 +101,7 @@ class CopyJob:
     crew: Crew = NoCrew()  # helps with large files
     helpers: int = 0  # most workers that can be of help
     watch: Noting = field(default_factory=Unwatched)
+    waits: bool = False  # each call waits for a share, on one side at least
 
     def lost_lock(self) -> bool:
         """True when somebody else may work on this tree now; the run is told to stop."""

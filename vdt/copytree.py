@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Callable, Optional, Tuple
 
 from vdt import fs, preflight
-from vdt.copyjob import LOST_LOCK, Meter
+from vdt.copyjob import LOST_LOCK, Meter, NoLimit
 from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
@@ -29,7 +29,8 @@ from vdt.records import NO_RECORDS
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat, Told
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import Both, LogSink, NoLog, TreeLog
 from vdt.watch import Watch
 

@@ -10,45 +10,36 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Iterator, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
-from vdt.chosen import Chosen, States
+from vdt.chosen import Chosen
 from vdt.copier import Copier
 from vdt.copyjob import Batch, CopyJob, Meter, Part
 from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
-from vdt.journal import Journals
-from vdt.lock import other_around
+from vdt.folders import FULL, Folders
 from vdt.lookahead import Lookahead
-from vdt.model import Action, Entry, Existing, Kind, Outcome, Policy, Status, TreeResult, Verify, join
+from vdt.model import Action, Entry, Existing, Kind, Outcome, Status, TreeResult, Verify
 from vdt.outage import ALWAYS_THERE, Presence
-from vdt.plan import FolderPlan, Planner, Rules
-from vdt.preflight import Destination, see_source
+from vdt.plan import Planner, Rules
+from vdt.preflight import see_source
 from vdt.recorder import Recorder, Reports
-from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
-from vdt.robocopy.log import LogFormat, Told, options_line
+from vdt.robocopy.log import Told, options_line
 from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
-from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
-from vdt.tuning import workers_at_first
+from vdt.treejob import TreeJob
+from vdt.tuning import CALL_WAITS_S, workers_at_first
 
 SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
-_FULL = "the destination is full"
 _BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
-
-
-class NoLimit:
-    """A Meter that never blocks."""
-
-    def take(self, count: int) -> None: ...
 
 
 class _Counting:
@@ -65,34 +56,6 @@ class _Counting:
         self.units += 1 + count / 262144
         self._alive()
         self._meter.take(count)
-
-
-@dataclass(frozen=True)
-class TreeJob:
-    """Everything one tree's transfer needs to know."""
-
-    source: str
-    destination: str
-    target: Destination  # what the probe found
-    policy: Policy = Policy()
-    verify: Verify = Verify.COLD
-    existing: Existing = Existing.PROVE
-    replace_proven: bool = False
-    threads: int = 8
-    retry: RetryPlan = RetryPlan()
-    also: Optional[str] = None
-    meter: Meter = NoLimit()
-    token: str = ""  # of the lock
-    before: Optional[Snapshot] = None  # the count before, where one was made
-    records: Records = NO_RECORDS
-    root_created: bool = False  # the destination's root was made for this run
-    journals: Journals = field(default_factory=Journals)  # of partials that earlier runs left in the state folder
-    state_name: str = ""  # name of the state folder where it lies inside the destination
-    dry_run: bool = False
-    log_format: LogFormat = LogFormat(mt=True)
-    told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
-    notes: Tuple[str, ...] = ()
-    chosen: Optional[States] = None  # a repair: only these files
 
 
 def lister(retry: RetryPlan, stop: StopFlag, outage: Presence = ALWAYS_THERE) -> Callable[[str], List[Entry]]:
@@ -152,8 +115,9 @@ class _Transfer:
         self._recorder.notes += [*job.target.notes, *job.notes]
         slowest_s = max(answer_s(job.source), answer_s(job.destination))
         slow = workers_at_first(slowest_s, job.threads, flushes=False) > 1
-        self._ahead = Lookahead(self._listed, self._made, job.threads if slow else 0)
-        self._grown: Set[str] = set()  # folders in which new ones were made
+        waits = slowest_s >= CALL_WAITS_S
+        self._folders = Folders(job, self._recorder, reports.watch, stop, outage)
+        self._ahead = Lookahead(self._listed, self._folders.made, job.threads if slow else 0)
         self._list = lister(job.retry, stop, outage)
         self._watch = reports.watch
         self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
@@ -162,10 +126,6 @@ class _Transfer:
         self._put_back_due = 0.0
         self._second_look: List[Action] = []
         self._looked: Set[str] = set()
-        self._folders: List[Tuple[str, Entry]] = []  # those whose times and modes are set last
-        self._makes_all = job.policy.empty_folders and not job.policy.skip_lonely
-        self._bare: Set[str] = set()  # new folders without files, not made so far
-        self._unmade: Dict[str, OSError] = {}  # folders that could not be made, and so those below them
         self._pending = 0
         self._walked = False
         meter = _Counting(job.meter, reports.watch.alive)
@@ -190,6 +150,7 @@ class _Transfer:
             crew=desk,
             helpers=job.threads - 1,
             watch=reports.watch,
+            waits=waits,
         )
         self._copier = Copier(copy_job, job.journals)
         self._engine: Engine[Batch, Tuple[int, List[Outcome]]] = Engine(
@@ -236,18 +197,16 @@ class _Transfer:
             self._watch.phase("Finishing", job.destination)
             try:
                 if self._walked and not self._stop and not recorder.tally.dirs.failed and job.chosen is None:
-                    self._drop_untouched_partials()
+                    self._folders.drop_untouched_partials()
                 if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
-                    self._finish_folders()
-                    self._flush_destination()
+                    self._folders.finish(self._ahead.each)
+                    self._folders.flush()
             except (AwayError, StoppedError) as error:
                 self._stop.set(str(error))
         self._ahead.close()
         self._outage.forgive(recorder.flush)
         self._outage.forgive(recorder.end_list)
-        for _ in self._bare:
-            recorder.tally.folder(created=False)
-        self._bare.clear()
+        self._folders.leave_out_bare()
         result = self._result(copied_s)
         if not job.log_format.no_summary:
             text = summary(
@@ -393,7 +352,7 @@ class _Transfer:
         place = fs.full_path(job.destination, folder)
         if there:
             ahead.list_soon(place)
-        elif not job.dry_run and self._makes_all and folder.rpartition("/")[0] not in self._unmade:
+        elif not job.dry_run and self._folders.makes_all and self._folders.may_have(folder.rpartition("/")[0]):
             ahead.make_soon(place)
         return True
 
@@ -430,10 +389,6 @@ class _Transfer:
         with self._watch.doing("Listing", path):
             return self._list(path)
 
-    def _made(self, place: str) -> Optional[OSError]:
-        with self._watch.doing("Creating Destination Directory", place):
-            return self._make(place)
-
     # -- one folder ------------------------------------------------------------------------------------------------
 
     def _visit(self, item: Scanned, batcher: Batcher) -> Iterator[Batch]:
@@ -445,21 +400,9 @@ class _Transfer:
             recorder.folder_failed(item.folder, f"Scanning {item.side} Directory", path, item.error, listed=False)
             return
         new = plan.is_new or (not item.folder and job.root_created)
-        makes = not item.folder or bool(plan.actions) or self._makes_all
         recorder.folder(plan, created=new and not (job.policy.skip_lonely and item.folder))
-        if plan.is_new and not job.dry_run and makes:
-            parent = item.folder.rpartition("/")[0]
-            error = self._unmade.get(parent) or self._ahead.make(place)
-            self._grown.add(parent)
-            if error is not None:
-                self._unmade[item.folder] = error
-                recorder.folder_failed(item.folder, "Creating Destination Directory", place, error)
-                for action in plan.actions:
-                    recorder.refused(action.path, action.source.size_bytes, "its folder could not be made")
-                return
-        self._count_folder(item.folder, new=new, makes=makes)
-        if item.entry is not None and (job.chosen is None or plan.is_new or plan.actions):
-            self._folders.append((item.folder, item.entry))
+        if not self._folders.reach(item, plan, self._ahead.make, new=new):
+            return
         recorder.plan(plan)
         for entry, reason in item.broken_links:
             recorder.broken_link(item.folder, entry, reason)
@@ -467,65 +410,8 @@ class _Transfer:
             for action in plan.actions:
                 recorder.would(action)
             return
-        self._tidy(plan, place)
+        self._folders.tidy(plan, place)
         yield from batcher.add(plan.folder, plan.actions)
-
-    def _count_folder(self, folder: str, *, new: bool, makes: bool) -> None:
-        """Count a folder as made or as there. Without /E one without files is only made when one below it has some."""
-        tally = self._recorder.tally
-        if new and not makes and not self._job.policy.skip_lonely:
-            self._bare.add(folder)
-            return
-        tally.folder(created=new and makes)
-        while makes and self._bare and folder:
-            folder = folder.rpartition("/")[0]
-            if folder in self._bare:
-                self._bare.remove(folder)
-                tally.folder(created=True)
-
-    def _make(self, place: str) -> Optional[OSError]:
-        attempt = 1
-        while True:
-            mark = self._outage.over
-            try:
-                self._outage.guard()
-                # parents are made in their turn; those of a share that went this moment are not made anew in its place
-                fs.make_folder(place, parents=not self._job.policy.empty_folders, beneath=self._job.destination)
-                return None
-            except OSError as error:
-                if self._outage.struck(mark):
-                    continue
-                heal = fs.heal(error)
-                if heal is fs.Heal.FULL:
-                    self._stop.set(_FULL)
-                wait = self._job.retry.wait_before(attempt) if heal is fs.Heal.MAYBE else None
-                if wait is None or self._stop.wait(wait):
-                    return error
-                attempt += 1
-
-    def _tidy(self, plan: FolderPlan, place: str) -> None:
-        """Remove partials that no run knows any more (this run holds the lock), and set modes that alone differ."""
-        job = self._job
-        if plan.stale_partials and len(self._job.journals):
-            known = self._job.journals.knows
-            plan.stale_partials = [name for name in plan.stale_partials if not known(join(plan.folder, name))]
-        if plan.stale_partials and other_around(place, self._job.token):
-            plan.stale_partials = []  # one transfer may work inside the destination of another one
-        if not plan.stale_partials and not plan.retouch:
-            return
-
-        def tidy() -> None:
-            with fs.Folder(place, beneath=job.destination) as folder:
-                self._outage.guard()
-                for name in plan.stale_partials:
-                    folder.unlink(name)
-                for action in plan.retouch:
-                    folder.set_mode(action.source.name, action.source.mode)
-
-        try:
-            self._outage.again(tidy)
-        except OSError as error:
-            self._recorder.notes.append(f"{place}: left-overs or modes could not be set right: {fs.explain(error)[1]}.")
 
     # -- one file --------------------------------------------------------------------------------------------------
 
@@ -550,7 +436,7 @@ class _Transfer:
             self._recorder.conflict(action, failure.reason)
             return
         if status is Status.FULL:
-            self._stop.set(_FULL)
+            self._stop.set(FULL)
             self._recorder.gave_up(action, reason, unstable=False)
             return
         again = action._replace(attempt=action.attempt + 1)
@@ -570,89 +456,6 @@ class _Transfer:
         self._recorder.gave_up(action, reason, unstable=status is Status.UNSTABLE)
 
     # -- the end ---------------------------------------------------------------------------------------------------
-
-    def _drop_untouched_partials(self) -> None:
-        """This run saw every file: a partial that none of them took up belongs to nothing any more."""
-        for journal in self._job.journals.untouched():
-            folder = journal.path.rpartition("/")[0]
-
-            def remove(folder: str = folder, partial: str = journal.partial) -> None:
-                root = self._job.destination
-                with fs.Folder(fs.full_path(root, folder), beneath=root) as place:
-                    self._outage.guard()
-                    place.unlink(partial)
-
-            try:
-                self._outage.again(remove)
-            except OSError:
-                pass  # its folder is gone, or the partial stays and is named by nothing: the next run removes it
-            self._job.journals.drop(journal)
-
-    def _finish_folders(self) -> None:
-        """Names, times and modes of folders, deepest first, once nothing is written in them any more."""
-        policy = self._job.policy
-        flushed = self._job.target.volume.flush is fs.Flush.FILE
-        set_last = policy.folder_times or policy.folder_modes
-        lost: List[Tuple[str, str, OSError]] = []
-        trouble: List[str] = []
-
-        def finish(item: Tuple[str, Entry]) -> None:
-            folder, entry = item
-            place = fs.full_path(self._job.destination, folder)
-
-            def flush_names() -> None:
-                with fs.Folder(place, beneath=self._job.destination) as opened:
-                    opened.flush_names()
-
-            def set_times() -> None:
-                fs.set_folder(
-                    place,
-                    entry,
-                    times=policy.folder_times,
-                    mode=policy.folder_modes,
-                    beneath=self._job.destination,
-                )
-
-            try:
-                if flushed and folder in self._grown:
-                    self._outage.again(flush_names)
-            except OSError as error:
-                lost.append((folder, place, error))
-            try:
-                if set_last:
-                    self._outage.again(set_times)
-            except FileNotFoundError:
-                pass  # an empty folder that the policy leaves out
-            except OSError:
-                trouble.append(place)
-
-        # a folder that may not be entered any more, for its mode, must be the last one of its branch
-        levels: Dict[int, List[Tuple[str, Entry]]] = {}
-        for item in self._folders:
-            levels.setdefault(item[0].count("/") + bool(item[0]), []).append(item)
-        for _, level in sorted(levels.items(), reverse=True):
-            self._outage.again(self._outage.guard)
-            self._ahead.each(finish, level)
-        for folder, place, error in lost:
-            self._recorder.folder_failed(folder, "Copying Directory", place, error)
-        if trouble:
-            self._recorder.notes.append(
-                f"{len(trouble)} folder(s): time or mode could not be set; files are not affected."
-            )
-
-    def _flush_destination(self) -> None:
-        """Renames are on disk before success is said."""
-        if self._job.target.volume.flush is not fs.Flush.VOLUME:
-            return
-
-        def flush() -> None:
-            with fs.Folder(self._job.destination) as root:
-                root.flush_volume()
-
-        try:
-            self._outage.again(flush)
-        except OSError as error:
-            self._recorder.folder_failed("", "Copying Directory", self._job.destination, error)
 
     def _write_header(self, started: datetime) -> None:
         job = self._job
@@ -683,17 +486,13 @@ def _volume(path: str) -> fs.Volume:
 
 
 def answer_s(path: str) -> float:
-    """How long a side takes to answer a call that no cache answers: the better of two; 0 where it does not."""
-    best = 0.0
-    for _ in range(2):
-        began = time.perf_counter()
-        try:
-            fs.volume(path)
-        except OSError:
-            return 0.0
-        seconds = time.perf_counter() - began
-        best = min(best or seconds, seconds)
-    return best
+    """How long a side takes to answer what no cache answers; 0 where it does not."""
+    began = time.perf_counter()
+    try:
+        fs.volume(path)
+    except OSError:
+        return 0.0
+    return time.perf_counter() - began
 
 
 def _is_folder(path: str) -> bool:

@@ -19,6 +19,7 @@ GAIN = 1.12  # a doubling must bring so much
 HOLD_WINDOWS = 20  # windows between two looks
 WAITS = 0.25  # a worker that spends less of its time waiting keeps the interpreter busy by itself
 AT_A_DISK = 4  # 4 GB of mixed sizes to ext4 took 7.3 s with four workers, 9.5 with two, 8.0 with eight (medians)
+CALL_WAITS_S = 0.5e-3  # a side that takes so long to answer is a share: asking for several things at once pays
 PYTHON_S_A_CALL = 20e-6  # what Python needs around a system call; so many calls fit into one that waits
 
 

@@ -30,8 +30,8 @@ def hang(*args, **kwargs):
         threading.Event().wait()
     return real(*args, **kwargs)
 setattr(owner, name, hang)
-import vdt.transfer
-vdt.transfer.fs = fs
+import vdt.transfer, vdt.folders
+vdt.transfer.fs = vdt.folders.fs = fs
 sys.exit(vdt.cli.{command}.main(sys.argv[1:]))
 """
 

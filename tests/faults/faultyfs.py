@@ -26,7 +26,8 @@ from vdt.plan import PARTIAL
 from vdt.preflight import Destination
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
-from vdt.transfer import Reports, TreeJob, transfer_tree
+from vdt.transfer import Reports, transfer_tree
+from vdt.treejob import TreeJob
 
 ALWAYS = 1 << 60
 TOKEN = "0123456789abcdef"
@@ -123,14 +124,14 @@ class FaultyFs:
             if hasattr(os, name):
                 self._real[name] = getattr(os, name)
                 setattr(os, name, double)
-        self._syncfs = posix._libc.syncfs
-        posix._libc.syncfs = self._flush_volume  # type: ignore[assignment]
+        self._syncfs = posix.libc.syncfs
+        posix.libc.syncfs = self._flush_volume  # type: ignore[assignment]
         return self
 
     def __exit__(self, *_: object) -> None:
         for name, real in self._real.items():
             setattr(os, name, real)
-        posix._libc.syncfs = self._syncfs
+        posix.libc.syncfs = self._syncfs
 
     # -- which call is it, and what happens to it ------------------------------------------------------------------
 

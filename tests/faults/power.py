@@ -43,8 +43,8 @@ class Powered(FaultyFs):
         for name in ("rename", "replace"):
             setattr(os, name, self._renaming(getattr(os, name)))
         os.open = self._opening(os.open)
-        flush = posix._libc.syncfs
-        posix._libc.syncfs = self._watching(flush, lambda fd: self._all_flushed())
+        flush = posix.libc.syncfs
+        posix.libc.syncfs = self._watching(flush, lambda fd: self._all_flushed())
         return self
 
     def _deed(self, op: str, full: Optional[str]) -> Tuple[Optional[Deed], Optional[Call]]:

@@ -17,6 +17,7 @@ from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools, audit_tree
 from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.checksums import ALGORITHMS
 from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals, whole_number
+from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
 from vdt.jsonfile import write_json
@@ -27,7 +28,6 @@ from vdt.progress import Console, Progress, Silent
 from vdt.scrub import ScrubRequest, parse_duration, parse_shard, parse_size, scrub
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import NoLimit
 from vdt.version import __version__
 from vdt.watch import Watch
 

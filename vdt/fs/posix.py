@@ -10,20 +10,86 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import mmap
 import os
-import re
-import resource
 import stat
-import struct
 import sys
-import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
-from vdt.fs.volume import EntryError, Flush, Heal, Volume
+from vdt.fs.closer import Closer
+from vdt.fs.posix_errors import PLAIN, explain, heal
+from vdt.fs.posix_handles import (
+    DIRECT,
+    WHOLE_BYTES,
+    Handles,
+    Stat,
+    as_stat,
+    close,
+    cut,
+    drop_cache,
+    fd_stat,
+    read_at,
+    read_views,
+    read_whole,
+    write_all,
+    write_at,
+)
+from vdt.fs.posix_process import (
+    allow_many_files,
+    machine_identity,
+    process_started,
+    stay_awake,
+    steady_console,
+    terminate_now,
+)
+from vdt.fs.posix_volumes import FOLDER_FLAGS, answer, inside, is_mount, libc, mount_point, real_id, volume
+from vdt.fs.volume import EntryError, Heal
 from vdt.model import Entry, Kind
+
+__all__ = [
+    "DIRECT_MAY_BUFFER",
+    "MODE_WORD",
+    "PROBE_MODE",
+    "PROBE_MODE_BITS",
+    "WHOLE_BYTES",
+    "WINDOWS",
+    "Folder",
+    "Handles",
+    "Stat",
+    "absence",
+    "absolute",
+    "allow_many_files",
+    "answer",
+    "close",
+    "cut",
+    "drop_cache",
+    "explain",
+    "fd_stat",
+    "full_path",
+    "heal",
+    "inside",
+    "is_mount",
+    "list_folder",
+    "machine_identity",
+    "make_folder",
+    "mount_point",
+    "opened",
+    "process_started",
+    "read_at",
+    "read_views",
+    "read_whole",
+    "real_id",
+    "set_folder",
+    "state_home",
+    "stay_awake",
+    "steady_console",
+    "terminate_now",
+    "typed_fault",
+    "volume",
+    "write_all",
+    "write_at",
+]
 
 assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
 
@@ -33,69 +99,18 @@ DIRECT_MAY_BUFFER = True  # O_DIRECT is a wish: ext4 with data=journal, inline_d
 PROBE_MODE = 0o640  # to try a destination with
 PROBE_MODE_BITS = 0o777  # those that must come back
 
-_DIRECT = getattr(os, "O_DIRECT", 0)
 _NOATIME = getattr(os, "O_NOATIME", 0)
 _NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
 _SOURCE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # NONBLOCK: a fifo put in a file's place cannot hang us
 _READ_FLAGS = (_SOURCE_FLAGS | _NOATIME | os.O_NOFOLLOW, _SOURCE_FLAGS | _NOATIME)  # by `follow`
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _WAY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # only passed through
-WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
-_BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees the GIL only above 64 KiB
-_BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 _OURSELVES = (os.geteuid(), os.getegid())  # what a file that we make belongs to
 
-# f_type of statfs(2): name, flush, a read that goes past the cache can be shown. That is only said of types where all
-# files of one volume behave alike once a small and a large one were tried (`preflight.past_cache`): btrfs answers
-# O_DIRECT from the cache for each file that is compressed or lies in the metadata (so most small ones), zfs keeps a
-# cache of its own that no call shows, and on network and FUSE mounts RWF_NOWAIT tells nothing.
-_MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
-    0xEF53: ("ext4", Flush.VOLUME, True),
-    0x58465342: ("xfs", Flush.VOLUME, True),
-    0x9123683E: ("btrfs", Flush.VOLUME, False),
-    0x01021994: ("tmpfs", Flush.NONE, False),
-    0x858458F6: ("ramfs", Flush.NONE, False),
-    0x6969: ("nfs", Flush.FILE, False),
-    0xFF534D42: ("cifs", Flush.FILE, False),
-    0xFE534D42: ("smb2", Flush.FILE, False),
-    0x65735546: ("fuse", Flush.FILE, False),
-    0x794C7630: ("overlay", Flush.FILE, False),
-    0x2FC12FC1: ("zfs", Flush.FILE, False),
-}
-_REMOTE = frozenset({"nfs", "cifs", "smb2"})
-
-_MOUNTINFO = "/proc/self/mountinfo"
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Stat(NamedTuple):
-    """What an open file says of itself."""
-
-    regular: bool
-    size_bytes: int
-    mtime_ns: int
-    mode: int
-    file_id: Tuple[int, int]
-    owner: Tuple[int, int] = (-1, -1)  # user and group
-
-
-# for what is made for every file, thrice: a third of the price of the constructors
-_make_stat: Callable[[Tuple[object, ...]], Stat] = partial(tuple.__new__, Stat)
+# made for every file, twice: a third of the price of the constructor
 _make_entry: Callable[[Tuple[object, ...]], Entry] = partial(tuple.__new__, Entry)
-
-
-class _Buffers(threading.local):
-    """One page-aligned buffer a thread: aligned, because O_DIRECT asks for it; reused, because making one costs more
-    than a small file's copy."""
-
-    def __init__(self) -> None:
-        self.view = memoryview(mmap.mmap(-1, _BUFFER_BYTES))
-
-
-_buffers = _Buffers()
 
 
 def absolute(path: str) -> str:
@@ -133,9 +148,9 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     entries = []
     vanished: List[str] = []
     try:
-        fd = os.open(path, _FOLDER_FLAGS | _NOATIME)
+        fd = os.open(path, FOLDER_FLAGS | _NOATIME)
     except PermissionError:
-        fd = os.open(path, _FOLDER_FLAGS)
+        fd = os.open(path, FOLDER_FLAGS)
     try:
         with os.scandir(fd) as names:  # by descriptor: the path is walked once, not once a name
             for item in names:
@@ -166,7 +181,7 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
     for name in _still_listed(path, vanished):
         if not tolerant:
             raise EntryError(errno.ENOENT, os.strerror(errno.ENOENT), f"{path}/{name}")
-        entries.append(Entry(name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, _PLAIN[errno.ENOENT]))
+        entries.append(Entry(name, Kind.UNKNOWN, 0, 0, 0, (0, 0), False, PLAIN[errno.ENOENT]))
     return entries
 
 
@@ -200,96 +215,16 @@ def _entry(name: str, found: os.stat_result, path: str) -> Entry:
     return Entry(name, kind, found.st_size, found.st_mtime_ns, mode, (found.st_dev, found.st_ino), False, target)
 
 
-def real_id(path: str) -> Tuple[int, int]:
-    """Device and inode of what a path leads to, through links."""
-    found = os.stat(path)
-    return (found.st_dev, found.st_ino)
-
-
-def answer(path: str) -> Tuple[Tuple[int, int], bool]:
-    """Device and inode of a folder, and whether it is empty, asked so that a share that is away cannot leave the answer
-    to this client's cache. Raises OSError."""
-    fd = os.open(path, _FOLDER_FLAGS)
-    try:
-        found = os.fstat(fd)
-        with os.scandir(fd) as names:
-            empty = next(names, None) is None
-        os.fstatvfs(fd)
-        return (found.st_dev, found.st_ino), empty
-    finally:
-        os.close(fd)
-
-
-def mount_point(path: str) -> str:
-    """The mount point that a path lies on; "/" at last."""
-    current = os.path.realpath(path)
-    while not os.path.ismount(current) and os.path.dirname(current) != current:
-        current = os.path.dirname(current)
-    return current
-
-
-def is_mount(path: str) -> bool:
-    """True while something is mounted there."""
-    return os.path.ismount(path)
-
-
-def inside(path: str, ancestor: str) -> bool:
-    """True when `path` (which need not exist) lies in or is `ancestor`: by file id of its existing parents, and, as
-    these end where a folder of a file system was mounted a second time, by the place on its device too."""
-    try:
-        wanted = real_id(ancestor)
-    except OSError:
-        return False
-    mounts = _mounts()
-    if (_on_device(path, mounts) + "/").startswith(_on_device(ancestor, mounts).rstrip("/") + "/"):
-        return True
-    current = os.path.realpath(path)
-    while True:
-        try:
-            if real_id(current) == wanted:
-                return True
-        except OSError:
-            pass
-        parent = os.path.dirname(current)
-        if parent == current:
-            return False
-        current = parent
-
-
-def _mounts() -> Dict[str, str]:
-    """Mount point -> "device:folder of that device that is mounted there"; empty where the system does not say."""
-    found = {}
-    try:
-        with open(_MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
-            for line in file:
-                _, _, device, root, point = line.split(" ", 5)[:5]
-                found[_unescaped(point)] = f"{device}:{_unescaped(root)}"  # a later one lies over an earlier one
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
-
-
-def _on_device(path: str, mounts: Dict[str, str]) -> str:
-    """Where a path lies on its device, whatever mount it is reached by; the path itself where that is not known."""
-    real = current = os.path.realpath(path)
-    while current not in mounts:
-        parent = os.path.dirname(current)
-        if parent == current:
-            return real
-        current = parent
-    return f"{mounts[current].rstrip('/')}/{real[len(current) :].lstrip('/')}".rstrip("/")
-
-
-def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
+def make_folder(
+    path: str, *, parents: bool = True, beneath: str = "", ready: Callable[[], None] = lambda: None
+) -> None:
     """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
-    made one and did not is an error that may heal. `beneath`: as for `Folder`."""
+    made one and did not is an error that may heal. `beneath`: as for `Folder`. `ready` is called before each is made,
+    with `beneath` once the folder around it is open: what takes that one's place from then on is not written to."""
     if beneath:
-        _make_beneath(path, beneath, parents)
+        _make_beneath(path, beneath, parents, ready)
         return
+    ready()
     try:
         os.mkdir(path)
     except (FileExistsError, FileNotFoundError) as error:  # it is there already, or its parent is not
@@ -300,16 +235,17 @@ def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def _make_beneath(path: str, beneath: str, parents: bool) -> None:
+def _make_beneath(path: str, beneath: str, parents: bool, ready: Callable[[], None]) -> None:
     parent, name = os.path.split(path)
     try:
         around = Folder(parent, beneath=beneath)
     except FileNotFoundError:
         if not parents or len(parent) <= len(beneath):
             raise
-        _make_beneath(parent, beneath, True)
+        _make_beneath(parent, beneath, True, ready)
         around = Folder(parent, beneath=beneath)
     with around:
+        ready()
         try:
             around.make(name)
         except FileExistsError:
@@ -319,43 +255,31 @@ def _make_beneath(path: str, beneath: str, parents: bool) -> None:
             raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def set_folder(path: str, source: Entry, *, times: bool, mode: bool, beneath: str = "") -> None:
+def set_folder(
+    path: str,
+    source: Entry,
+    *,
+    times: bool,
+    mode: bool,
+    beneath: str = "",
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     """Give a folder the source folder's mode and times; called last, when nothing is written in it any more.
-    `beneath`: as for `Folder`."""
+    `beneath`: as for `Folder`; `ready`: as for `make_folder`."""
     if beneath and len(path) > len(beneath):
         parent, name = os.path.split(path)
         with Folder(parent, beneath=beneath) as around:
+            ready()
             if mode:
                 around.set_mode(name, source.mode)
             if times:
                 around.set_time(name, source.mtime_ns)
         return
+    ready()
     if mode:
         os.chmod(path, source.mode)
     if times:
         os.utime(path, ns=(source.mtime_ns, source.mtime_ns))
-
-
-def volume(path: str) -> Volume:
-    """Describe the file system that holds an existing path."""
-    kind, flush, cold = "unknown", Flush.FILE, False
-    if sys.platform.startswith("linux"):
-        raw = ctypes.create_string_buffer(256)
-        if _libc.statfs(os.fsencode(path), raw) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), path)
-        magic = struct.unpack_from("@l", raw)[0] & 0xFFFFFFFF
-        kind, flush, cold = _MAGIC.get(magic, (f"type 0x{magic:x}", Flush.FILE, False))
-    cold = cold and bool(_DIRECT)
-    room = os.statvfs(path)
-    return Volume(
-        kind=kind,
-        flush=flush,
-        cold_reads=cold,
-        why_not_cold="" if cold else f"a read past this client's cache cannot be shown on {kind}",
-        remote=kind in _REMOTE,
-        free_bytes=room.f_bavail * room.f_frsize,
-    )
 
 
 def _open_beneath(path: str, beneath: str) -> int:
@@ -363,14 +287,14 @@ def _open_beneath(path: str, beneath: str) -> int:
     path in one call."""
     parts = path[len(beneath) :].strip("/").split("/")
     if parts == [""]:
-        return os.open(path, _FOLDER_FLAGS)
+        return os.open(path, FOLDER_FLAGS)
     fd = os.open(beneath, _WAY_FLAGS)
     try:
         for part in parts[:-1]:
             below = os.open(part, _WAY_FLAGS | os.O_NOFOLLOW, dir_fd=fd)
             os.close(fd)
             fd = below
-        return os.open(parts[-1], _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=fd)
+        return os.open(parts[-1], FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=fd)
     finally:
         os.close(fd)
 
@@ -378,26 +302,29 @@ def _open_beneath(path: str, beneath: str) -> int:
 class Folder:
     """One open directory, used by one worker at a time."""
 
-    __slots__ = ("_fd", "_read_flags", "path")
+    __slots__ = ("_closer", "_fd", "_read_flags", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "") -> None:
+    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
         """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR).
 
         `beneath` is the directory itself or one around it: below that no part of the path may be a link, so that a
-        folder that somebody swaps for a link leads nowhere.
+        folder that somebody swaps for a link leads nowhere. `waits`: each call waits for a share, so files that were
+        read are closed by others; see `settle`.
         """
+        self._closer = Closer() if waits else None
         self.path = path
         if beneath:
             self._fd = _open_beneath(path, beneath)
         else:
-            self._fd = os.open(path, _FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
+            self._fd = os.open(path, FOLDER_FLAGS | (0 if follow else os.O_NOFOLLOW))
         self._read_flags: Tuple[int, ...] = _READ_FLAGS
 
     def child(self, name: str) -> Folder:
         """Open a folder in this one; a link that stands in its place is refused (ELOOP, ENOTDIR)."""
         below = Folder.__new__(Folder)
         below.path = self.at(name)
-        below._fd = os.open(name, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=self._fd)
+        below._closer = self._closer
+        below._fd = os.open(name, FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=self._fd)
         below._read_flags = _READ_FLAGS
         return below
 
@@ -436,16 +363,24 @@ class Folder:
         The view lives until this thread's next read, and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by
         its size. `size_bytes` is what is expected. `cold` reads with O_DIRECT, past the page cache.
         """
-        flags = self._read_flags[follow] | _DIRECT if cold else self._read_flags[follow]
+        flags = self._read_flags[follow] | DIRECT if cold else self._read_flags[follow]
         try:
             fd = os.open(name, flags, dir_fd=self._fd)
         except PermissionError:
             fd = self._open_plainly(name, flags)
         try:
             view = read_whole(fd, size_bytes, direct=cold)
-            return _stat(os.fstat(fd)), view
+            return as_stat(os.fstat(fd)), view
         finally:
-            os.close(fd)
+            if self._closer is None:
+                os.close(fd)
+            else:
+                self._closer.close(fd)
+
+    def settle(self) -> None:
+        """Return when every file that was read here is closed: some servers rename no file that is open."""
+        if self._closer is not None:
+            self._closer.wait()
 
     def _open_plainly(self, name: str, flags: int) -> int:
         """Open once more without O_NOATIME, which only the owner and root may ask for; a file that opens so ends the
@@ -523,7 +458,7 @@ class Folder:
 
     def flush_volume(self) -> None:
         """Force everything written to this file system to the medium (syncfs)."""
-        if _libc.syncfs(self._fd) != 0:
+        if libc.syncfs(self._fd) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), self.path)
 
@@ -570,7 +505,7 @@ class Folder:
 
     def stat(self, name: str) -> Stat:
         """What lies under a name now, links not followed."""
-        return _stat(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
+        return as_stat(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
 
     def replace(self, name: str, final: str, mode: Optional[int] = None) -> None:
         """One atomic rename over whatever file lies there. `mode` serves Windows, where read-only comes last."""
@@ -628,244 +563,12 @@ class Folder:
 
         `cold` reads with O_DIRECT, past the page cache; only ask for it where the volume's `cold_reads` is True.
         """
-        flags = self._read_flags[follow] | (_DIRECT if cold else 0)
+        flags = self._read_flags[follow] | (DIRECT if cold else 0)
         try:
             fd = os.open(name, flags, dir_fd=self._fd)
         except PermissionError:
             fd = self._open_plainly(name, flags)
         try:
-            yield _stat(os.fstat(fd)), fd
+            yield as_stat(os.fstat(fd)), fd
         finally:
             os.close(fd)
-
-
-def read_whole(fd: int, size_bytes: int, *, direct: bool = False) -> memoryview:
-    """The bytes of an open file that is expected to be small, in one call where the system gives them so.
-
-    The view lives until this thread's next read and holds at most WHOLE_BYTES + 1 bytes: a longer file shows by that.
-    """
-    view = _buffers.view
-    got = os.preadv(fd, [view], 0)
-    while 0 < got < size_bytes and got < _BUFFER_BYTES and not (direct and got % _BLOCK_BYTES):
-        more = os.preadv(fd, [view[got:]], got)  # a share may give less than it was asked for
-        if not more:
-            break
-        got += more
-    return view[:got]
-
-
-def read_views(fd: int, size_bytes: int, *, direct: bool = False, start: int = 0) -> Iterator[memoryview]:
-    """The bytes of an open file from `start` on, as views that live until the next one.
-
-    One call for a small file: a read that reaches the expected size and comes back short is the end. A file that is
-    shorter or longer than expected is read to its real end.
-    """
-    view = _buffers.view
-    offset = start
-    while True:
-        got = os.preadv(fd, [view], offset)
-        if not got:
-            return
-        yield view[:got]
-        offset += got
-        if got < _BUFFER_BYTES and (offset >= size_bytes or (direct and offset % _BLOCK_BYTES)):
-            return  # behind an odd offset O_DIRECT cannot read on; the caller compares sizes
-
-
-class Handles:
-    """An open file for several workers at a time. Here one descriptor serves them all: reads and writes name their
-    place."""
-
-    def __init__(self, fd: int, *, write: bool = False, direct: bool = False) -> None:
-        """`write` and `direct` say how `fd` was opened; they serve Windows."""
-        self._fd = fd
-
-    @contextmanager
-    def one(self) -> Iterator[int]:
-        """A descriptor that nobody else uses while the block runs, or that may be used by all."""
-        yield self._fd
-
-    def close(self) -> None:
-        """Close what was opened beside the first descriptor."""
-
-
-def read_at(fd: int, view: memoryview, offset: int, want: int, *, direct: bool = False) -> int:
-    """Fill `view` with `want` bytes from `offset` on; returns how many there were, fewer only at the file's end."""
-    got = 0
-    while got < want and not (direct and got % _BLOCK_BYTES):
-        more = os.preadv(fd, [view[got:] if direct else view[got:want]], offset + got)
-        if not more:
-            break
-        got += more
-    return min(got, want)
-
-
-def write_at(fd: int, view: memoryview, offset: int) -> None:
-    """Write every byte from `offset` on."""
-    done = 0
-    while done < len(view):
-        done += os.pwrite(fd, view[done:], offset + done)
-
-
-def _stat(found: os.stat_result) -> Stat:
-    mode = found.st_mode
-    return _make_stat(
-        (
-            mode & 0o170000 == stat.S_IFREG,
-            found.st_size,
-            found.st_mtime_ns,
-            mode & 0o7777,
-            (found.st_dev, found.st_ino),
-            (found.st_uid, found.st_gid),
-        )
-    )
-
-
-def fd_stat(fd: int) -> Stat:
-    """What an open file says of itself now."""
-    return _stat(os.fstat(fd))
-
-
-def cut(fd: int, size_bytes: int) -> None:
-    """End a file there, and go on writing behind it."""
-    os.ftruncate(fd, size_bytes)
-    os.lseek(fd, size_bytes, os.SEEK_SET)
-
-
-def write_all(fd: int, view: memoryview) -> None:
-    """Write every byte; short writes go on where they stopped."""
-    done = os.write(fd, view)
-    while done < len(view):
-        done += os.write(fd, view[done:])
-
-
-def drop_cache(fd: int) -> None:
-    """Let go of a large file's clean pages, so that a terabyte does not push everything else out of memory."""
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def close(fd: int) -> None:
-    os.close(fd)
-
-
-def machine_identity() -> str:
-    """Tells this boot and process name space from others of the same host name; "" where the system does not say."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return f"{file.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def process_started(pid: int) -> Optional[str]:
-    """A text that names one life of a process (its start time), or None when no such process lives."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rsplit(b")", 1)[1].split()
-        return None if fields[0] in (b"Z", b"X") else fields[19].decode()  # killed, and not yet fetched by its parent
-    except (OSError, IndexError):
-        pass  # no such process, or /proc hides those of others
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        pass
-    return "unknown"
-
-
-@contextmanager
-def stay_awake() -> Iterator[None]:
-    """Serves Windows: there is no call for it that every POSIX system has."""
-    yield
-
-
-@contextmanager
-def steady_console(end: Callable[[str], None]) -> Iterator[None]:
-    """Serves Windows: here a terminal that goes away is a signal (SIGHUP)."""
-    yield
-
-
-def allow_many_files() -> None:
-    """Raise this process's own limit of open files as far as it may: 128 workers hold many folders open."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536) if most > 0 else 65536, most))
-    except (OSError, ValueError):
-        pass
-
-
-def terminate_now(code: int) -> None:
-    """End at once; no join of threads that hang in the kernel."""
-    os._exit(code)
-
-
-_NEVER = frozenset(
-    getattr(errno, name)
-    for name in [
-        "EACCES",
-        "ESPIPE",
-        "EPERM",
-        "EROFS",
-        "ENOENT",
-        "ENOTDIR",
-        "EISDIR",
-        "ELOOP",
-        "EFBIG",
-        "ENAMETOOLONG",
-        "EINVAL",
-        "EEXIST",
-        "EXDEV",
-        "EILSEQ",
-        "ENOTSUP",
-        "ENOSYS",
-        "EMLINK",
-    ]
-    if hasattr(errno, name)
-)
-_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-
-
-def heal(error: OSError) -> Heal:
-    """What trying again can do about an error."""
-    if error.errno in _FULL:
-        return Heal.FULL
-    return Heal.NEVER if error.errno in _NEVER else Heal.MAYBE
-
-
-# errno -> the Windows error number that robocopy would print for the same trouble (winerror.h)
-_WINDOWS_CODE = {
-    errno.ENOENT: 2,
-    errno.EACCES: 5,
-    errno.EPERM: 5,
-    errno.EROFS: 19,
-    errno.EBUSY: 32,
-    errno.ETXTBSY: 32,
-    errno.ENOSPC: 112,
-    errno.ENAMETOOLONG: 206,
-    errno.EIO: 1117,
-    errno.ETIMEDOUT: 121,
-    errno.ENOTDIR: 267,
-    errno.EEXIST: 183,
-    errno.ESTALE: 59,
-    errno.EFBIG: 223,
-}
-_PLAIN = {
-    errno.EACCES: "permission denied",
-    errno.EPERM: "the system does not permit it",
-    errno.EROFS: "it is read-only",
-    errno.ENOENT: "it is not there (any more)",
-    errno.ENOSPC: "the disk is full",
-    errno.EIO: "the disk or the network gave an input/output error",
-    errno.ENAMETOOLONG: "the name or path is too long for this file system",
-    errno.ELOOP: "a link stands where a file or folder was expected",
-    errno.ESTALE: "the share lost track of it (stale handle)",
-}
-
-
-def explain(error: OSError) -> Tuple[int, str]:
-    """(Windows error number, plain words) for a log line or a message."""
-    code = error.errno or 0
-    words = _PLAIN.get(code) or (error.strerror or str(error)).lower()
-    return _WINDOWS_CODE.get(code, 31 if code not in (0,) else 0), words

@@ -225,10 +225,13 @@ def inside(path: str, ancestor: str) -> bool:
         current = parent
 
 
-def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
+def make_folder(
+    path: str, *, parents: bool = True, beneath: str = "", ready: Callable[[], None] = lambda: None
+) -> None:
     """Make a folder, and its missing parents where these are wanted; one that exists is fine. A share that says that it
-    made one and did not is an error that may heal. `beneath`: as for `Folder`."""
+    made one and did not is an error that may heal. `beneath`: as for `Folder`. `ready` is called before."""
     _refuse_links(ntpath.dirname(path), beneath)
+    ready()
     try:
         os.mkdir(long_path(path))
     except (FileExistsError, FileNotFoundError) as error:
@@ -239,9 +242,19 @@ def make_folder(path: str, *, parents: bool = True, beneath: str = "") -> None:
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
-def set_folder(path: str, source: Entry, *, times: bool, mode: bool, beneath: str = "") -> None:
-    """Give a folder the source folder's attributes and times; called last. `beneath`: as for `Folder`."""
+def set_folder(
+    path: str,
+    source: Entry,
+    *,
+    times: bool,
+    mode: bool,
+    beneath: str = "",
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Give a folder the source folder's attributes and times; called last. `beneath`: as for `Folder`; `ready`: as for
+    `make_folder`."""
     _refuse_links(path, beneath)
+    ready()
     if times:
         os.utime(long_path(path), ns=(source.mtime_ns, source.mtime_ns))
     if mode and source.mode & ~0x20:
@@ -287,11 +300,12 @@ class Folder:
 
     __slots__ = ("_base", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "") -> None:
+    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
         """Name a directory; without `follow` a link that stands in its place is refused.
 
         `beneath` is the directory itself or one around it: below that no part of the path may be a link. It is looked
-        at now: no handle is held, so one that is swapped in later is followed.
+        at now: no handle is held, so one that is swapped in later is followed. `waits` changes nothing here: a handle
+        that is open stands in the way of a rename.
         """
         self.path = path
         self._base = long_path(path)
@@ -310,6 +324,9 @@ class Folder:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def settle(self) -> None:
+        """Every file that was read here is closed."""
 
     def __enter__(self) -> Folder:
         return self

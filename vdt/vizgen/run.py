@@ -20,6 +20,7 @@ from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, 
 
 from vdt import fs
 from vdt.bwlimit import TokenBucket, parse_bwlimit
+from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import write_json
@@ -34,7 +35,8 @@ from vdt.robocopy.exitcode import exit_text
 from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import NoLimit, TreeJob, transfer_tree
+from vdt.transfer import transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import Listing
 from vdt.troubles import NO_DISK, NO_ISILON_DRIVE, NO_SOURCE_DRIVE, NO_SUCH_RUN, STILL_WRITTEN, TREE_ELSEWHERE
 from vdt.version import __version__

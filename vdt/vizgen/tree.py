@@ -33,7 +33,8 @@ from vdt.scan import take_snapshot
 from vdt.selection import PARTIAL, Selection, leaves_files_out
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import TreeJob, lister, transfer_tree
+from vdt.transfer import lister, transfer_tree
+from vdt.treejob import TreeJob
 from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import TreePaths
