@@ -22,7 +22,7 @@ import pytest
 from pages import PAGES, ROOT, blocks, read, section, without_blocks
 
 from vdt.cli import drop_in
-from vdt.cli.main import _COMMANDS
+from vdt.cli.main import _COMMANDS, _help
 from vdt.cli.terminal import Parser
 from vdt.sample import write_run
 
@@ -165,6 +165,14 @@ def test_the_commands_for_any_folder(place: Place) -> None:
     out = place.block("docs/user.md", "With robocopy's words: `vdt robocopy`")
     assert out.count("ROBOCOPY     ::     Robust File Copy for Windows") == 1, "the second one goes to the log alone"
     assert "*.tif" in (place.home / "robocopy.log").read_text(encoding="utf-8")
+
+
+def test_the_help_of_vdt_names_every_command_once_with_what_it_does() -> None:
+    lines = _help().splitlines()
+    for name, (_, text) in _COMMANDS.items():
+        assert len([line for line in lines if line.split("  ")[1:2] == [name] and line.endswith(text)]) == 1, name
+    titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert titles[-1] == "examples:" and len(titles) >= 4
 
 
 # ---- commands that are parsed ----------------------------------------------------------------------------------------

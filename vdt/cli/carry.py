@@ -141,7 +141,7 @@ def summary_lines(result: TreeResult, *, dry_run: bool) -> List[str]:
     """The end of a copy in words: every file that did not end well, the counts, the evidence, the verdict."""
     lines = []
     for title, problems in (
-        ("failed", result.failed),
+        ("failed", (*result.failed, *result.unproven)),
         ("unstable", result.unstable),
         ("conflict", result.conflict),
         ("type mismatch", result.type_mismatch),

@@ -169,8 +169,9 @@ def _report(
     if error is not None:
         raise error
     assert result is not None
+    bad = (*result.failed, *result.unproven, *result.unstable, *result.conflict)
     lines = (
-        [f"{printable(p.path)}: {printable(p.reason)}" for p in (*result.failed, *result.unstable, *result.conflict)]
+        [f"{printable(p.path)}: {printable(p.reason)}" for p in bad]
         if options.quiet
         else summary_lines(result, dry_run=options.dry_run)
     )
