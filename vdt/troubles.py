@@ -114,6 +114,13 @@ RUN_ID_IS_A_PATH = Trouble(
     "Give the last part of the path alone.",
     _HERE + "test_command_line",
 )
+NO_PLACE_FOR_REPORT = Trouble(
+    "`--json` names a folder that is not there",
+    "The folder of the report {path} is not there. Make it, or name another place.",
+    "It is looked for before anything is copied: a script would miss its result after a night's work.",
+    "Make the folder, or correct the path.",
+    _HERE + "test_command_line",
+)
 QUOTED_BACKSLASH = Trouble(
     '`"C:\\folder\\"` (Windows)',
     "{path} holds a quotation mark. A backslash before a closing quotation mark makes it a part of the path: leave the "
@@ -381,18 +388,11 @@ ROBOCOPY_DIFFERS = Trouble(
     "A warning while all is proven; else look for what differs in the two lists in the logs folder.",
     _HERE + "test_cross_check",
 )
-LOST_JSON = Trouble(
-    "A report cannot be written",
-    "The JSON report {path} could not be written: {reason}.",
-    "The folder is not there, or the disk is full. Such a run ends with 16, for a script would miss its result.",
-    "Name a folder that is there.",
-    _HERE + "test_report_cannot_be_written",
-)
 
 GROUPS: Tuple[Tuple[str, Tuple[Trouble, ...]], ...] = (
     ("Python", (OLD_PYTHON,)),
     ("The configuration", (NO_CONFIG, BAD_TOML, UNKNOWN_SETTING, PLACEHOLDER, NO_DISK_KEY)),
-    ("The command line", (NO_RUN_ID, RUN_ID_IS_A_PATH, QUOTED_BACKSLASH)),
+    ("The command line", (NO_RUN_ID, RUN_ID_IS_A_PATH, NO_PLACE_FOR_REPORT, QUOTED_BACKSLASH)),
     (
         "Drives and the run",
         (
@@ -411,7 +411,7 @@ GROUPS: Tuple[Tuple[str, Tuple[Trouble, ...]], ...] = (
         "At the end, and in the mail",
         (
             *(TREES_MISSING, NOT_PAST_CACHE, EXTRAS, NO_MAIL_SERVER, NO_PASSWORD, LOGS_AWAY),
-            *(NO_ROBOCOPY, ROBOCOPY_FAILED, ROBOCOPY_DIFFERS, LOST_JSON),
+            *(NO_ROBOCOPY, ROBOCOPY_FAILED, ROBOCOPY_DIFFERS),
         ),
     ),
 )

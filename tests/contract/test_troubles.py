@@ -92,6 +92,10 @@ def test_placeholders(small: World) -> None:
 def test_command_line(small: World) -> None:
     refused(small.drop_in("--copy_type", "output"), troubles.NO_RUN_ID)
     refused(small.drop_in(f"merfish_output/{RUN_ID}"), troubles.RUN_ID_IS_A_PATH)
+    for command in (small.drop_in, lambda *words: small.vdt("copy", "analysis", "copy", *words)):
+        run = [RUN_ID] if command == small.drop_in else []
+        refused(command("--json", "no/such/folder.json", *run), troubles.NO_PLACE_FOR_REPORT)
+    assert not small.run_folder().exists() and not (small.root / "copy").exists()
     small.env["PATH"] = ""
     refused(small.drop_in("--no_email", "--robocopy_check", "on", RUN_ID), troubles.NO_ROBOCOPY)
 
@@ -326,8 +330,3 @@ def test_cross_check(small: World, tmp_path: Path, inbox: Inbox) -> None:
     said(troubles.ROBOCOPY_DIFFERS, plain_text(inbox.only()))
     robocopy.plan(code=16)
     refused(small.drop_in("--no_email", "--robocopy_check", "on", RUN_ID), troubles.ROBOCOPY_FAILED)
-
-
-def test_report_cannot_be_written(small: World) -> None:
-    result = small.drop_in("--no_email", "--json", "no/such/folder.json", RUN_ID)
-    refused(result, troubles.LOST_JSON)

@@ -20,7 +20,7 @@ from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals, whole_nu
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
-from vdt.jsonfile import write_json
+from vdt.jsonfile import check_place, write_json
 from vdt.model import Links, Policy
 from vdt.preflight import check_report
 from vdt.printable import printable
@@ -136,6 +136,7 @@ def command(arguments: List[str]) -> int:
         for report in (options.json, options.jsonl):
             check_report("" if report == "-" else report or "", request.source or request.destination)
             check_report("" if report == "-" else report or "", request.destination)
+            check_place(report or "")
 
     def work() -> AuditResult:
         with ExitStack() as stack:
@@ -267,6 +268,7 @@ def _scrub(options: argparse.Namespace, arguments: List[str], tools: AuditTools,
         state=options.state,
         share_wait_s=options.share_wait,
     )
+    supervised(lambda: check_place(options.json or ""), tools.stop)
     printer = Printer(out)
     try:
         lines = supervised(lambda: scrub(request, tools, printer), tools.stop)

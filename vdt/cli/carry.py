@@ -11,6 +11,7 @@ from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 from vdt.bwlimit import BandwidthPlan, TokenBucket
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import AbandonedError, LostOutputError, VdtError
+from vdt.jsonfile import check_place
 from vdt.model import Evidence, TreeResult
 from vdt.preflight import check_report
 from vdt.printable import printable
@@ -55,6 +56,7 @@ def carry_out(
     def check() -> None:
         for report in reports:
             check_report("" if report == "-" else report or "", request.source)
+            check_place(report or "")
 
     def work() -> TreeResult:
         with ExitStack() as stack:

@@ -23,7 +23,7 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
-from vdt.jsonfile import write_json
+from vdt.jsonfile import check_place, write_json
 from vdt.model import Count, Evidence, Existing, Kind, TreeResult, Verify
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
@@ -111,17 +111,20 @@ def run(request: Request, around: Surroundings) -> Ended:
 
     Raises:
         ConfigError: the configuration cannot be used; nothing was touched.
+        UsageError: the report's folder is not there; nothing was touched.
     """
-    config = supervised(
-        lambda: load_config(
+
+    def begin() -> Config:
+        check_place(request.json or "")
+        return load_config(
             request.config,
             windows=fs.WINDOWS,
             disk=request.disk,
             debug=request.debug,
             need_mail=request.mail and not request.dry_run,
-        ),
-        around.stop,
-    )
+        )
+
+    config = supervised(begin, around.stop)
     if request.audit:
         from vdt.vizgen.auditrun import AuditRun  # it is a Run too, and most runs audit nothing
 
