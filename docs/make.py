@@ -46,8 +46,8 @@ _BEFORE = (
     ),
     (
         "`… cannot be loaded because running scripts is disabled on this system`",
-        "Windows runs no scripts for this account, the profile too",
-        "`Set-ExecutionPolicy -Scope CurrentUser RemoteSigned`; or the line above, which needs no script",
+        "Windows reads no scripts for this account, the profile neither",
+        "nothing needs to be allowed: type [two lines](../README.md#the-powershell-profile) instead",
     ),
     (
         "`Actual environment location may have moved`",

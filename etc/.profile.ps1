@@ -13,9 +13,9 @@ function Start-VizgenTransfer {
     # The folder that holds .vizgen_config.toml: transfers are started from here.
     $work = 'L:\'
 
-    $activate = Join-Path $venv 'Scripts\Activate.ps1'
-    if (-not (Test-Path -LiteralPath $activate)) {
-        Write-Host "There is no Python environment in $venv." -ForegroundColor Red
+    $programs = Join-Path $venv 'Scripts'
+    if (-not (Test-Path -LiteralPath (Join-Path $programs 'vizgen_data_transfer.exe'))) {
+        Write-Host "There is no Python environment with vizgen_data_transfer in $venv." -ForegroundColor Red
         Write-Host "Make it with:  python -m venv `"$venv`"  and install vizgen_data_transfer into it." -ForegroundColor Red
         return
     }
@@ -26,7 +26,10 @@ function Start-VizgenTransfer {
         return
     }
 
-    . $activate
+    # What Activate.ps1 would do, without running a script: no execution policy needs to change for it.
+    if (($env:Path -split ';') -notcontains $programs) {
+        $env:Path = $programs + ';' + $env:Path
+    }
     Set-Location -LiteralPath $work
     Write-Host "Ready in $work with the environment $venv." -ForegroundColor Green
     Write-Host "Copy a run with:  vizgen_data_transfer RUN_ID" -ForegroundColor Green

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from vdt import audit, fs
+from vdt import audit, auditbatches, fs
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
@@ -339,7 +339,7 @@ def test_confirmed_by_a_second_host(bench: Bench, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_interrupted_audit_reads_no_file_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_FILES_A_BATCH", 8)
+    monkeypatch.setattr(auditbatches, "_FILES", 8)
     for number in range(200):
         path = bench.source / f"d{number % 10}" / f"f{number:03}"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -204,7 +204,14 @@ def test_commands_in_the_text_have_options_that_are_theirs(page: str) -> None:
         assert named <= known, command
 
 
-OF_THE_SHELL = ("Set-Location ", "notepad ", "if (-not (Test-Path $PROFILE))", ". $PROFILE", "start_eivdt")
+OF_THE_SHELL = (
+    "Set-Location ",
+    "$env:Path = ",
+    "notepad ",
+    "if (-not (Test-Path $PROFILE))",
+    ". $PROFILE",
+    "start_eivdt",
+)
 _PIP = re.compile(r'(?:& "[^"]*\\(?:python|pip)\.exe"|python|\.venv\\Scripts\\python) (?:-m pip )?(install.*)')
 _VENV = re.compile(r'(?:python|py -3\.9) -m venv (?:"\$env:LOCALAPPDATA\\eivdt"|\.venv)')
 

@@ -115,7 +115,8 @@ def test_the_profile_checks_before_it_acts() -> None:
     code, strings = structure(read_template(PROFILE_TEMPLATE))
     assert "$env:LOCALAPPDATA" in code
     assert code.count("Test-Path -LiteralPath") == 2 and code.count("return") == 2
-    assert code.rindex("return") < code.index(". $activate") < code.index("Set-Location")
+    assert code.rindex("return") < code.index("$env:Path = $programs") < code.index("Set-Location")
+    assert "ctivate" not in code, "no script is run: no execution policy needs to change"
     assert any("no Python environment" in text for text in strings)
     assert any("drive $work is not there" in text for text in strings)
 

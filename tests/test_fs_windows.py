@@ -6,8 +6,10 @@ those of a real kernel32: that needs Windows.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
+import mmap
 import os
 import re
 import sys
@@ -22,7 +24,7 @@ import pytest
 import vdt.fs
 from vdt import troubles
 
-PARTS = ("windows_kernel", "windows_handles", "windows_volumes", "windows_console")
+PARTS = tuple(path.stem for path in Path(vdt.fs.__file__).parent.glob("windows_*.py") if path.stem != "windows_errors")
 Call = Tuple[str, Tuple[Any, ...], int]
 CONTINUOUS, SYSTEM_REQUIRED = 0x80000000, 0x00000001  # winbase.h
 
@@ -64,8 +66,8 @@ def load(kernel32: Kernel32, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "platform", "win32")
         spec.loader.exec_module(module)
-    module.handles = sys.modules["vdt.fs.windows_handles"]
-    module.console = sys.modules["vdt.fs.windows_console"]
+    for part in PARTS:
+        setattr(module, part[len("windows_") :], sys.modules[f"vdt.fs.{part}"])
     for part in PARTS:  # and leaves none of them to whoever imports them next
         monkeypatch.delitem(sys.modules, f"vdt.fs.{part}")
     return module
@@ -454,7 +456,301 @@ def test_offline_files_lower_what_is_promised_of_a_share(
     assert bool(found.why_not_cold) is not cold
 
 
-# -- a drive that is not there ---------------------------------------------------------------------------------------
+# -- times and attributes ------------------------------------------------------------------------------------------
+
+_1601_S = 11_644_473_600  # from then to 1970
+
+
+class Clockwork(Kernel32):
+    """A kernel32 that keeps the times of one file: (made, last read, last written) in steps of 100 ns since 1601."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = [1, 2, 3]
+        self.opened: List[Any] = []
+        self.refuse = 0
+        self.CreateFileW = Function(lambda *args: self.opened.append(args) or 77)
+        self.SetFileTime = Function(self._set)
+
+    def _set(self, handle: int, *times: Any) -> int:
+        assert handle == 77
+        if self.refuse:
+            return 0
+        for place, time_ in enumerate(times):
+            if time_ is not None:
+                self.times[place] = time_._obj.dwHighDateTime << 32 | time_._obj.dwLowDateTime
+        return 1
+
+
+@pytest.fixture
+def clockwork(monkeypatch: pytest.MonkeyPatch) -> Any:
+    kernel = Clockwork()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.refuse, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch).files
+    module.kernel = kernel
+    return module
+
+
+def test_the_three_times_are_set_in_one_call_cut_to_100_ns(clockwork: Any) -> None:
+    written, made, read = 1698300000_123456789, 1698200000_999999999, 1698400000_000000099
+    clockwork.set_times("f", written, (made, read))
+    assert clockwork.kernel.times == [(t // 100) + _1601_S * 10**7 for t in (made, read, written)]
+    ((_, access, share, _, disposition, flags, _),) = clockwork.kernel.opened
+    assert (access, share, disposition) == (0x100, SHARE_ALL, 3), "nobody else is kept out"
+    assert flags == 0x02000000, "without it no folder is opened"
+    assert [call[0] for call in clockwork.kernel.calls] == ["CloseHandle"]
+
+
+@pytest.mark.parametrize("others", [(0, 0), (-_1601_S * 10**9, -_1601_S * 10**9 - 1)])
+def test_a_time_that_is_not_known_or_before_1601_is_left_as_it_is(clockwork: Any, others: Tuple[int, int]) -> None:
+    clockwork.set_times("f", 0, others)
+    assert clockwork.kernel.times == [1, 2, _1601_S * 10**7]
+
+
+def test_a_refused_time_is_an_error_and_the_handle_is_closed(clockwork: Any) -> None:
+    clockwork.kernel.refuse = 5
+    with pytest.raises(OSError, match="error 5"):
+        clockwork.set_times("f", 1, (1, 1))
+    assert [call[0] for call in clockwork.kernel.calls] == ["CloseHandle"]
+    clockwork.kernel.CreateFileW = Function(lambda *args: INVALID)
+    with pytest.raises(OSError, match="error 5"):
+        clockwork.set_times("f", 1)
+
+
+# -- alternate data streams ----------------------------------------------------------------------------------------
+
+
+class Beside(Kernel32):
+    """A kernel32 that knows the streams of one file, or answers with an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: List[Tuple[str, int]] = []
+        self.error, self.fail_at = 0, -1
+        self.closed: List[int] = []
+        self.at = 0
+        self.FindFirstStreamW = Function(self._first)
+        self.FindNextStreamW = Function(lambda handle, data: self._give(data))
+        self.FindClose = Function(self.closed.append)
+
+    def _first(self, path: str, level: int, data: Any, flags: int) -> Any:
+        assert (level, flags) == (0, 0)
+        self.at = 0
+        return 88 if self._give(data) else INVALID
+
+    def _give(self, data: Any) -> int:
+        if self.at == self.fail_at or self.at >= len(self.found):
+            self.error = self.error if self.at == self.fail_at else END_OF_FILE
+            return 0
+        data._obj.name, data._obj.size_bytes = self.found[self.at]
+        self.at += 1
+        return 1
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Any:
+    kernel = Beside()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch).streams
+    module.kernel = kernel
+    return module
+
+
+def test_the_streams_of_a_file_without_its_own_data(beside: Any) -> None:
+    beside.kernel.found = [("::$DATA", 5), (":Zone.Identifier:$DATA", 1 << 33), (":ü b:$DATA", 0), (":i:$INDEX", 1)]
+    assert beside.streams_of("f") == [("Zone.Identifier", 1 << 33), ("ü b", 0)]
+    assert beside.kernel.closed == [88]
+    beside.kernel.found = [("::$DATA", 5)]
+    assert beside.streams_of("f") == []
+
+
+@pytest.mark.parametrize(("error", "raises"), [(END_OF_FILE, False), (87, False), (1, False), (50, False), (5, True)])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_file_system_without_streams_has_none_and_a_refusal_is_an_error(
+    beside: Any, error: int, raises: bool, at: int
+) -> None:
+    beside.kernel.found = [("::$DATA", 5), (":x:$DATA", 1)]
+    beside.kernel.error, beside.kernel.fail_at = error, at
+    if raises:
+        with pytest.raises(OSError, match=f"error {error}"):
+            beside.streams_of("f")
+    else:
+        assert beside.streams_of("f") == []
+    assert beside.kernel.closed == [88] * at, "what was begun is ended"
+
+
+@pytest.mark.parametrize(("flags", "streams"), [(0x40000, True), (0x1, False), (0x3E706FF, True)])
+def test_a_volume_says_whether_it_has_named_streams(monkeypatch: pytest.MonkeyPatch, flags: int, streams: bool) -> None:
+    kernel = Kernel32()
+
+    def information(drive: str, _n: Any, _s: int, _serial: Any, _length: Any, found: Any, name: Any, size: int) -> int:
+        found._obj.value = flags
+        name.value = "NTFS"
+        return 1
+
+    kernel.GetVolumeInformationW = Function(information)
+    kernel.GetDriveTypeW = Function(lambda drive: 3)
+    module = load(kernel, monkeypatch)
+    found = module.volume("C:\\somewhere")
+    assert (found.kind, found.streams) == ("NTFS", streams)
+
+
+# -- unbuffered reads: whole sectors, at whole sectors, into memory that is aligned ---------------------------------
+
+SECTOR = 4096
+
+
+class Strict(Disk):
+    """A Disk that answers a handle opened with FILE_FLAG_NO_BUFFERING as Windows is documented to: error 87 for a
+    place, a count or an address that is no multiple of a sector; the last sector of a file comes as short as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 0
+        self.ReadFile = Function(self._strictly)
+
+    def _strictly(self, handle: int, address: int, count: int, got: Any, place: Any) -> int:
+        offset = self.at if place is None else place._obj.offset | place._obj.offset_high << 32
+        if offset % SECTOR or count % SECTOR or address % SECTOR:
+            self.error = 87
+            return 0
+        piece = bytes(self.data[offset : offset + count])[: self.at_most]
+        if not piece and place is not None:
+            self.error = END_OF_FILE
+            return 0
+        ctypes.memmove(address, piece, len(piece))
+        got._obj.value = len(piece)
+        if place is None:
+            self.at += len(piece)
+        return 1
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    kernel = Strict()
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch)
+    module.handles.msvcrt.get_osfhandle = lambda fd: fd
+    module.kernel = kernel
+    module.first = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
+
+    def seek(fd: int, place: int, how: int) -> int:
+        kernel.at = place
+        return place
+
+    monkeypatch.setattr(os, "lseek", seek)
+    yield module
+    os.close(module.first)
+
+
+SIZES = [0, 1, SECTOR - 1, SECTOR, SECTOR + 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 17]
+
+
+@pytest.mark.parametrize("at_most", [1 << 30, 3 * SECTOR])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_cold_read_asks_for_whole_sectors_whatever_the_size(strict: Any, size: int, at_most: int) -> None:
+    data = os.urandom(size)
+    strict.kernel.data[:] = data
+    strict.kernel.at_most = at_most
+    assert b"".join(map(bytes, strict.read_views(strict.first, size, direct=True))) == data
+    if size <= strict.WHOLE_BYTES:
+        strict.kernel.at = 0
+        assert bytes(strict.read_whole(strict.first, size, direct=True)) == data
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_cold_read_with_a_place_does_so_too(strict: Any, size: int) -> None:
+    from vdt.stream import SLOT_BYTES
+
+    data = os.urandom(size)
+    strict.kernel.data[:] = data
+    block = mmap.mmap(-1, SLOT_BYTES)
+    view, seen = memoryview(block), b""
+    while len(seen) < size:
+        want = min(SLOT_BYTES, size - len(seen))
+        got = strict.read_at(strict.first, view, len(seen), want, direct=True)
+        assert got == want
+        seen += bytes(view[:got])
+    assert seen == data
+    view.release()
+
+
+def test_the_stub_refuses_what_windows_refuses(strict: Any) -> None:
+    """Else the tests above could not fail."""
+    strict.kernel.data[:] = bytes(2 * SECTOR)
+    block = memoryview(mmap.mmap(-1, 2 * SECTOR))
+    for view, offset in ((block, 7), (block[1:], 0), (block[: SECTOR + 1], 0)):
+        with pytest.raises(OSError, match="error 87"):
+            strict.read_at(strict.first, view, offset, len(view), direct=True)
+
+
+# -- why a drive is not there ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drives(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """absence(path, error, mapped, elevated): what is said of a drive that answers so."""
+    module = load(Kernel32(), monkeypatch).volumes
+
+    def said(path: str, number: int, *, mapped: str = "", elevated: bool = False) -> str:
+        def refuse(root: str) -> Any:
+            if not number:
+                return types.SimpleNamespace()
+            error = OSError(22, "no")
+            error.winerror = number  # type: ignore[attr-defined]
+            raise error
+
+        def open_key(hive: Any, key: str) -> Any:
+            if not mapped:
+                raise FileNotFoundError(key)
+            assert key == f"Network\\{path[0]}"
+            return contextlib.nullcontext("key")
+
+        own_os = types.SimpleNamespace(stat=refuse, path=os.path)
+        monkeypatch.setattr(module, "os", own_os)
+        registry = types.SimpleNamespace(
+            HKEY_CURRENT_USER=1, OpenKey=open_key, QueryValueEx=lambda key, name: (mapped, 1)
+        )
+        monkeypatch.setattr(module, "winreg", registry)
+        shell = types.SimpleNamespace(IsUserAnAdmin=lambda: int(elevated))
+        monkeypatch.setattr(ctypes, "WinDLL", lambda name, **_: shell, raising=False)
+        return str(module.absence(path))
+
+    return said
+
+
+@pytest.mark.parametrize("path", ["L:\\x", "\\\\nas\\share\\x"])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (5, "access is denied"),
+        (53, "the server or share was not found"),
+        (67, "the server has no share of this name"),
+        (86, "refuses the password"),
+        (1219, "already connected to this server under another user name"),
+        (1326, "refuses the user name or password: connect the drive again"),
+        (1331, "the account is disabled"),
+        (1907, "the password must be changed: sign in again"),
+        (1909, "the account is locked out"),
+    ],
+)
+def test_a_share_that_refuses_says_why(drives: Any, path: str, number: int, words: str) -> None:
+    said = drives(path, number)
+    assert said.startswith(" Windows says: ") and words in said and said.endswith(".")
+
+
+def test_a_drive_that_is_not_seen_here_says_where_it_is(drives: Any) -> None:
+    assert drives("L:\\x", 0) == "" and drives("\\\\nas\\share", 3) == ""
+    assert "does not see L:; map it there, or write the share as \\\\server\\share" in drives("L:\\x", 3)
+    mapped = drives("L:\\x", 3, mapped="\\\\nas\\share")
+    assert mapped == " L: is mapped to \\\\nas\\share for this user, and not connected now: open it in File Explorer."
+    elevated = drives("L:\\x", 3, elevated=True)
+    assert "runs as administrator" in elevated and "start again in an ordinary window" in elevated
+    both = drives("L:\\x", 1326, mapped="\\\\nas\\share", elevated=True)
+    assert both.index("user name or password") < both.index("is mapped to") < both.index("administrator")
 
 
 @pytest.mark.parametrize(
@@ -466,13 +762,9 @@ def test_offline_files_lower_what_is_promised_of_a_share(
         ("", False, []),
     ],
 )
-def test_why_a_drive_is_missing(
-    windows: Any, monkeypatch: pytest.MonkeyPatch, share: str, elevated: bool, said: List[troubles.Trouble]
-) -> None:
-    for name, value in (("_mapped_share", lambda letter: share), ("_is_elevated", lambda: elevated)):
-        monkeypatch.setitem(windows.absence.__globals__, name, value)
-    sentence = windows.absence("L:\\runs")
+def test_why_a_drive_is_missing(drives: Any, share: str, elevated: bool, said: List[troubles.Trouble]) -> None:
+    """In the words of the guide."""
+    sentence = drives("L:\\runs", 3, mapped=share, elevated=elevated)
     for trouble in (troubles.NOT_CONNECTED, troubles.AS_ADMINISTRATOR):
         assert bool(re.search(trouble.pattern, sentence)) == (trouble in said), sentence
     assert ("does not see L:" in sentence) == (not said)
-    assert windows.absence(r"\\nas\merscope") == ""

@@ -39,6 +39,9 @@ class Time:
         return len(self.waits) >= self._stop_at
 
 
+BEYOND_ANY_PROCESS = 3_000_000_000  # fits 32 bits, and no process identifier of POSIX
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     return tmp_path / ".tree.vdt"
@@ -354,6 +357,56 @@ def test_a_stop_ends_the_wait_and_leaves_the_lock(state: Path) -> None:
     assert os.listdir(state) == ["lock.json"]
 
 
+def test_a_number_that_no_process_can_have_is_a_dead_one(state: Path) -> None:
+    put(state, host=host_name(), process_id=BEYOND_ANY_PROCESS, process_started="1")
+    mine = make(state)
+    mine.acquire()
+    assert "died" in mine.notes[0]
+    mine.release()
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 1 << 30])
+def test_a_lock_that_could_not_be_removed_is_taken_over_by_the_next_one_of_this_process(
+    state: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """It said that somebody else was at work, and named this very process: nobody could have waited for that."""
+    first = make(state)
+    first.acquire()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", Failing("unlink", times))
+        first.release()
+    assert (state / "lock.json").exists() is (times > 2)
+    second = make(state)
+    second.acquire()
+    assert second.held() and ["could not remove it" in note for note in second.notes] == [True] * (times > 2)
+    assert not first.held() or times <= 2
+    second.release()
+    assert not state.exists()
+
+
+def test_a_refused_lock_that_could_not_be_taken_back_holds_nobody_up(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", Failing("unlink", 1 << 30))
+        with pytest.raises(RefusedError):
+            make(state).acquire()
+    assert (state / "lock.json").exists()
+    second = make(state)
+    second.acquire()
+    second.release()
+    assert not state.exists()
+
+
+def test_a_lock_that_was_left_on_a_share_that_went_away_is_taken_over_too(state: Path) -> None:
+    first, second = make(state), make(state)
+    first.acquire()
+    first.leave()
+    second.acquire()
+    assert second.held() and len(second.notes) == 1
+    second.release()
+
+
 # -- locks that are no locks ---------------------------------------------------------------------------------------
 
 FORGED = [
@@ -387,6 +440,25 @@ def test_a_lock_that_cannot_be_read_is_waited_for_and_then_taken_over(state: Pat
     assert "cannot be read" in said[0]
     assert mine.held() and len(mine.notes) == 1
     mine.release()
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo"])
+def test_what_is_no_file_in_the_place_of_a_lock_is_named_and_stays(state: Path, kind: str) -> None:
+    """Neither waited for nor moved: it may be data."""
+    place = state / "lock.json"
+    if kind == "folder":
+        place.mkdir(parents=True)
+        (place / "data").write_bytes(b"x")
+    elif hasattr(os, "mkfifo"):
+        state.mkdir()
+        os.mkfifo(place)
+    else:
+        pytest.skip("there are no fifos here")
+    when = Time()
+    with pytest.raises(RefusedError, match=r"lock\.json is no file") as caught:
+        make(state, when).acquire()
+    assert not isinstance(caught.value, LockedError) and when.waits == []
+    assert os.listdir(state) == ["lock.json"] and not place.is_file()
 
 
 def test_a_lock_cut_at_any_byte_is_never_a_crash(state: Path) -> None:

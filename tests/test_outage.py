@@ -20,7 +20,7 @@ from vdt.stop import StopFlag
 SOURCE, DESTINATION = "/run", "/share/target"
 AWAY = OSError(errno.EHOSTDOWN, "host is down")
 GONE = FileNotFoundError(errno.ENOENT, "gone")
-FIRST, OTHER, BARE = (1, 10), (2, 20), (9, 90)
+FIRST, OTHER, BARE, AROUND, MOVED = (1, 10), (2, 20), (9, 90), (1, 5), (1, 11)
 Answer = Union[OSError, Tuple[Tuple[int, int], bool]]
 
 
@@ -35,6 +35,7 @@ class World:
         self.answers: Dict[str, Answer] = {SOURCE: (FIRST, False), DESTINATION: (FIRST, False)}
         self.listing: Dict[str, List[Entry]] = {SOURCE: names("a", "b"), DESTINATION: []}
         self.mounted = True
+        self.numbers_stay = self.is_link = False
         self.asked = 0
         self.now_s = 0.0
         self.plan: Dict[float, Dict[str, Answer]] = {}  # from this second on
@@ -47,6 +48,8 @@ class World:
         monkeypatch.setattr(fs, "list_folder", lambda path, tolerant=False: self.answer(path) and self.listing[path])
         monkeypatch.setattr(fs, "mount_point", lambda path: "/share")
         monkeypatch.setattr(fs, "is_mount", lambda path: self.mounted)
+        monkeypatch.setattr(fs, "numbers_stay", lambda path: self.numbers_stay)
+        monkeypatch.setattr(fs, "is_link", lambda path: self.is_link)
 
     def answer(self, path: str) -> Tuple[Tuple[int, int], bool]:
         self.asked += 1
@@ -86,6 +89,42 @@ def test_a_failure_beside_two_roots_that_answer_is_no_outage(world: World) -> No
     found = world.outage()
     assert not found.look() and not found.struck(0)
     assert (found.over, found.lost, world.said, world.waits, found.notes) == (0, "", [], [], ())
+
+
+@pytest.mark.parametrize("how", ["another folder", "gone, then another folder", "a link"])
+def test_a_root_that_was_moved_is_given_up_though_our_lock_lies_beside_its_name(world: World, how: str) -> None:
+    """The folder around it is the same: nothing was mounted or lost, and the lock there proves nothing."""
+    world.numbers_stay = how != "a link"
+    world.answers.update({"/share": (AROUND, False), "/": (AROUND, False)})
+    found = world.outage()
+    found.prove_by(lambda: True)
+    assert not found.look()
+    world.is_link = how == "a link"
+    world.answers[DESTINATION] = GONE if how.startswith("gone") else (MOVED, False)
+    world.plan[2] = {DESTINATION: (MOVED, False)}
+    with pytest.raises(AwayError, match="another volume or folder"):
+        found.struck(0)
+    with pytest.raises(OSError, match="another folder stands in its place"):
+        found.guard()
+    assert found.destination_lost
+
+
+def test_a_root_that_was_moved_and_moved_back_is_gone_on_with(world: World) -> None:
+    world.numbers_stay = True
+    world.answers.update({"/share": (AROUND, False), "/": (AROUND, False)})
+    found = world.outage()
+    found.prove_by(lambda: True)
+    world.answers[DESTINATION] = GONE
+    world.plan[2] = {DESTINATION: (FIRST, False)}
+    assert found.struck(0) and not found.look()
+
+
+def test_a_mount_that_gives_other_numbers_is_known_by_our_lock(world: World) -> None:
+    """FUSE does so where it has forgotten a folder; so may the next mount of a share."""
+    found = world.outage()
+    found.prove_by(lambda: True)
+    world.answers[DESTINATION] = (MOVED, False)
+    assert not found.look()
 
 
 def test_a_share_that_comes_back_is_waited_for_and_said_twice(world: World) -> None:

@@ -14,12 +14,16 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from vdt import fs
+from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
+from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import RefusedError
 from vdt.model import Policy
 from vdt.preflight import (
     check_apart,
     check_apart_by_marker,
     check_room,
+    check_typed,
     lowered,
     make_missing,
     past_cache,
@@ -27,6 +31,9 @@ from vdt.preflight import (
     see_source,
     unprobed,
 )
+from vdt.progress import Silent
+from vdt.scrub import ScrubRequest, scrub
+from vdt.stop import StopFlag
 
 
 def listing(root: Path) -> List[str]:
@@ -625,3 +632,24 @@ def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(tmp_path: Path, 
     with pytest.raises(RefusedError, match="cannot be made"):
         make_missing(str(tmp_path / place))
     assert listing(tmp_path) == ["dangling", "file"]
+
+
+def test_a_path_that_cannot_be_meant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fs, "typed_fault", lambda path: f"{path} is wrong." if "%" in path else "")
+    tools = AuditTools(StopFlag(), Silent(), NoLimit(), lambda line: None)
+    check_typed("", "a")
+    with pytest.raises(RefusedError, match=r"^%TEMP% is wrong\.$"):
+        check_typed("a", "", "%TEMP%")
+    for request in (
+        CopyRequest("%a", "b"),
+        CopyRequest("a", "%b"),
+        CopyRequest("a", "b", log="%c"),
+        CopyRequest("a", "b", manifest="%d"),
+    ):
+        with pytest.raises(RefusedError, match="is wrong"):
+            copy_tree(request)
+    for audit in ({"destination": "%a"}, {"source": "%b"}, {"manifest": "%c"}, {"write_manifest": "%d"}):
+        with pytest.raises(RefusedError, match="is wrong"):
+            audit_tree(AuditRequest(**{"destination": "a", **audit}), tools)
+    with pytest.raises(RefusedError, match="is wrong"):
+        scrub(ScrubRequest("%a"), tools, lambda line: None)

@@ -72,7 +72,7 @@ FOREIGN = {
         *("--from", "--no-project", "--with-editable", "--no-deps", "--only-binary", "--platform"),
         *("--python-version", "--no-index", "--find-links", "--quiet"),
     },
-    "CONTRIBUTING.md": {"--check", "--platform", "--cmd", "--minutes"},
+    "CONTRIBUTING.md": {"--check", "--platform", "--cmd", "--minutes", "--only"},
     "CHANGELOG.md": {"--delete", "--remove-source-files"},
     "docs/admin.md": {"--no-deps", "--prefix", "--force-reinstall"},
     "docs/migration.md": {"--delete"},

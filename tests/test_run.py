@@ -11,6 +11,7 @@ from typing import Iterator, List, Optional
 
 import pytest
 from fake_robocopy import FakeRobocopy
+from test_mark import one_that_died
 
 from vdt import fs, outage
 from vdt.lock import TreeLock
@@ -61,6 +62,34 @@ def test_the_machine_stays_awake_during_a_run(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(fs, "stay_awake", awake)
     assert transfer(tmp_path, dry_run=dry_run).exit_code == 0
     assert seen == ([] if dry_run else ["awake", "may sleep"])
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_run_that_ended_without_a_report_is_what_the_next_start_says_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    state = tmp_path / "state"
+    monkeypatch.setattr(fs, "state_home", lambda: str(state))
+    left = one_that_died(state, "RUN 1", "2026-03-01 03:10")
+    said: List[str] = []
+    ended = transfer(tmp_path, said=said, dry_run=dry_run)
+    assert said[0] == "Run RUN 1 ended without a report at about 2026-03-01 03:10. The same command goes on with it."
+    assert left.exists() is dry_run and [path.name for path in state.glob("running.*")] == [left.name] * dry_run
+    assert dry_run or (ended.mail is not None and "at about 2026-03-01 03:10" in ended.mail.plain)
+
+
+def test_however_a_run_ends_its_report_takes_the_mark_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    monkeypatch.setattr(fs, "state_home", lambda: str(state))
+    marks: List[int] = []
+
+    def fail(_self: object) -> None:
+        marks.append(len(list(state.glob("running.RUN.*.json"))))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(vizgen_run.Run, "_work", fail)
+    assert transfer(tmp_path).exit_code == 16
+    assert marks == [1] and list(state.glob("running.*")) == []
 
 
 def test_a_run_that_lost_the_lock_leaves_the_manifest_of_its_successor(

@@ -18,6 +18,7 @@ from faults.faultyfs import contents, left_partials, look, tree_job, write_tree
 from vdt import fs, transfer
 from vdt.errors import LostOutputError
 from vdt.evidence import EvidenceWriter, load_records
+from vdt.listing import lister
 from vdt.manifest import SortedLines
 from vdt.model import Evidence, Existing, Grew, Links, Policy, TreeResult, Verify
 from vdt.preflight import Destination
@@ -25,7 +26,7 @@ from vdt.progress import Silent
 from vdt.retry import DEFAULT_WAITS_S, RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import Reports, lister, transfer_tree
+from vdt.transfer import Reports, transfer_tree
 from vdt.treejob import TreeJob
 from vdt.watch import Watch
 

@@ -13,6 +13,8 @@ from vdt.findings import XXH128
 from vdt.foreign_file import read_manifest
 from vdt.records import Record, Records
 
+_NO_DATE = (ValueError, OverflowError, OSError)  # no words of a date, or a year that the system's clock cannot hold
+
 
 @dataclass
 class OnRecord:
@@ -50,14 +52,14 @@ def read_records(folders: List[str], since: str = "") -> OnRecord:
 def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
+    except _NO_DATE as error:
         raise UsageError(f"'{text}' is no date. Give one like 2026-04-30, or 2026-04-30T18:00.") from error
 
 
 def _since(when: str, limit: datetime) -> bool:
     try:
         return datetime.fromisoformat(when).astimezone() >= limit
-    except ValueError:
+    except _NO_DATE:
         return False
 
 

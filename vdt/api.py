@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from vdt import auditreport, copytree, findings
-from vdt.audit import no_listener
+from vdt.auditjob import no_listener
 from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools
 from vdt.audittree import audit_tree as _audit
 from vdt.bwlimit import TokenBucket, parse_bwlimit
@@ -21,6 +21,7 @@ from vdt.errors import AbandonedError, AwayError, UsageError, VdtError
 from vdt.findings import Finding
 from vdt.model import Evidence, Existing, Judged, Links, Policy, Problem, TreeResult, Verify
 from vdt.options import LONGEST_WAIT_S, MOST_RETRIES
+from vdt.own import get_ready
 from vdt.printable import printable
 from vdt.progress import Silent
 from vdt.recorder import FileSink, no_sink
@@ -146,6 +147,7 @@ def copy_tree(
     modify_window_s: float = 0.0,
     checksum: bool = False,
     links: str = Links.COPY.value,
+    streams: bool = False,
     threads: int = 8,
     retries: int = 5,
     retry_wait_s: Optional[float] = None,
@@ -173,6 +175,7 @@ def copy_tree(
         modify_window_s: times that differ by no more are equal (FAT: 2).
         checksum: compare contents, not size and time.
         links: "copy" (a link stays a link), "follow" or "skip".
+        streams: Windows: alternate data streams too; otherwise they are counted.
         threads: at most so many workers, 1 to 128.
         retries: tries after the first of a file that failed.
         retry_wait_s: seconds before each; None is 1, 2, 5, 15, 30.
@@ -205,6 +208,7 @@ def copy_tree(
             modify_window_ns=int(_seconds("modify_window_s", modify_window_s) * 1e9),
             checksum=checksum,
             links=_choice(Links, "links", links),
+            streams=streams,
             fix_modes=True,
             keep_owner=True,
         ),
@@ -227,6 +231,7 @@ def copy_tree(
             request, stop=own, meter=meter, say=_teller(say), each_file=_file_sink(each_file), watch=watch
         )
 
+    _ready(say)
     result = _done(work, own, watch)
     if result.fatal:
         raise AwayError(result.fatal)
@@ -327,6 +332,7 @@ def audit_tree(
     )
     own, watch = StopFlag(stop), Watch()
     tools = AuditTools(own, Silent(), _meter(bwlimit, own), _teller(say), each=_finding_sink(each_file), watch=watch)
+    _ready(say)
     result = _done(lambda: _audit(request, tools), own, watch)
     if result.fatal:
         raise VdtError(result.fatal)
@@ -365,6 +371,12 @@ def _done(work: Callable[[], _Value], own: StopFlag, watch: Watch) -> _Value:
     if own.reason == INTERRUPTED:
         raise KeyboardInterrupt
     return result
+
+
+def _ready(say: Callable[[str], object]) -> None:
+    said = get_ready()
+    if said:
+        say(printable(said))
 
 
 def _meter(bwlimit: str, stop: StopFlag) -> Meter:

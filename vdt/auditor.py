@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from vdt import checksums, fs
+from vdt.auditbatches import CheckBatch
 from vdt.copyjob import CopyJob
 from vdt.diagnosis import OTHER, TRUNCATED, ZEROS, Comparison, Diagnosis
 from vdt.findings import XXH128, Check, Finding
@@ -29,19 +29,6 @@ _STOP_CHECK_BYTES = 8 << 20
 _BESIDE_BYTES = 16 << 20  # from this size on the two sides of a file are read at the same time
 
 Pairs = List[Tuple[Check, Finding]]
-
-
-@dataclass(frozen=True)
-class CheckBatch:
-    """What one worker does in one go."""
-
-    parts: Tuple[Tuple[str, Tuple[Check, ...]], ...]  # (folder, its files)
-    total_bytes: int
-
-    @property
-    def light(self) -> bool:
-        """True for small files; a large one goes alone."""
-        return len(self.parts) > 1 or len(self.parts[0][1]) > 1 or self.total_bytes <= 2 * fs.WHOLE_BYTES
 
 
 class _Read(NamedTuple):

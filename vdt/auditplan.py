@@ -7,13 +7,13 @@ and no links.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Dict, Iterable, List, Set
 
 from vdt.expected import Wanted
 from vdt.findings import Check, Finding
 from vdt.model import Entry, FileClass, Judged, Kind, Verb, join
+from vdt.namesakes import namesakes
 from vdt.plan import FolderPlan
 from vdt.selection import PARTIAL
 from vdt.tally import leads_out
@@ -51,19 +51,20 @@ def from_source(plan: FolderPlan) -> Findings:
             found.settled.append(_offline(folder, dest))
         else:
             found.checks.append(Check(folder, dest, entry))
-    extra = Alike(entry.name for entry in plan.extra_files)
+    files = Namesakes((entry.name for entry in gone), (entry.name for entry in plan.extra_files))
+    folders = Namesakes(
+        (entry.name for entry, exists in plan.descend if not exists), (entry.name for entry in plan.extra_folders)
+    )
     for entry in gone:
-        found.settled.append(_missing(folder, entry.name, extra, entry.size_bytes))
+        found.settled.append(_missing(folder, entry.name, files, entry.size_bytes))
     if plan.is_new and not plan.descend and not plan.actions:
         found.settled.append(Finding(folder, Judged.MISSING, reason="an empty folder that is not there"))
     for entry, dest in plan.mismatches:
         found.settled.append(_wrong_kind(folder, entry.name, f"a {entry.kind.value} in the source", dest))
-    lost = Alike(entry.name for entry in gone)
-    lost_folders = Alike(entry.name for entry, exists in plan.descend if not exists)
     for entry in plan.extra_files:
-        found.settled.append(extra_file(folder, entry, lost))
+        found.settled.append(_extra_file(folder, entry, files))
     for entry in plan.extra_folders:
-        found.settled.append(extra_folder(folder, entry.name, lost_folders))
+        found.settled.append(extra_folder(folder, entry.name, folders))
     for name in plan.stale_partials:
         found.settled.append(Finding(join(folder, name), Judged.EXTRA, reason="the partial of a copy that ended early"))
     for entry, reason in plan.refused:
@@ -91,13 +92,15 @@ def from_list(
     """
     found = Findings()
     there = {entry.name: entry for entry in present}
-    missing = Alike(name for name in wanted if name not in there)
-    extra = Alike(name for name in there if name not in wanted and name not in folders)
+    alike = Namesakes(
+        (name for name in wanted if name not in there),
+        (name for name, entry in there.items() if name not in wanted and entry.kind is not Kind.FOLDER),
+    )
     for name in sorted({*wanted, *there, *folders}):
         entry, want = there.get(name), wanted.get(name)
         if entry is None:
             if want is not None:
-                found.settled.append(_missing(folder, name, extra, max(0, want.size_bytes)))
+                found.settled.append(_missing(folder, name, alike, max(0, want.size_bytes)))
             continue
         if entry.kind is Kind.UNKNOWN:
             reason = f"destination: it cannot be looked at: {entry.target}"
@@ -113,7 +116,7 @@ def from_list(
         elif entry.kind is Kind.LINK:
             found.unjudged += 1
         elif entry.kind is not Kind.FOLDER:
-            found.settled.append(extra_file(folder, entry, missing))
+            found.settled.append(_extra_file(folder, entry, alike))
     return found
 
 
@@ -133,45 +136,41 @@ def unlisted(folder: str, present: Iterable[Entry]) -> Findings:
     return found
 
 
-class Alike:
-    """Finds names that differ by case or Unicode normalisation alone."""
+class Namesakes:
+    """Of the missing and the extra names of one folder: who is who under another case or Unicode form."""
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = {_folded(name): name for name in names}
+    def __init__(self, missing: Iterable[str], extra: Iterable[str]) -> None:
+        pairs = namesakes(missing, extra)
+        self._found = {pair.listed: pair for pair in pairs}
+        self._listed = {pair.found: pair for pair in pairs}
 
-    def to(self, name: str) -> str:
-        """The name that is like this one, "" where there is none."""
-        return self._names.get(_folded(name), "") if self._names else ""
+    def of_missing(self, name: str) -> str:
+        """What is said of a missing name beside that; "" where it has no namesake."""
+        pair = self._found.get(name)
+        return f"; '{pair.found}' is, whose name differs by {pair.difference} alone" if pair is not None else ""
+
+    def of_extra(self, name: str) -> str:
+        """The same of a name that nothing speaks of."""
+        pair = self._listed.get(name)
+        return (
+            f"; '{pair.listed}' is missing, whose name differs by {pair.difference} alone" if pair is not None else ""
+        )
 
 
-def extra_folder(folder: str, name: str, missing: Alike) -> Finding:
+def extra_folder(folder: str, name: str, alike: Namesakes) -> Finding:
     """A folder that nothing speaks of."""
-    alike = missing.to(name)
-    reason = f"a folder {_HERE}" + (f"; its name is like that of '{alike}', which is missing" if alike else "")
-    return Finding(join(folder, name), Judged.EXTRA, reason=reason)
+    return Finding(join(folder, name), Judged.EXTRA, reason=f"a folder {_HERE}{alike.of_extra(name)}")
 
 
-def extra_file(folder: str, entry: Entry, missing: Alike) -> Finding:
-    """A file that nothing speaks of."""
-    reason = _HERE
-    if PARTIAL.match(entry.name):
-        reason = "the partial of a copy that ended early"
-    alike = missing.to(entry.name)
-    if alike:
-        reason += f"; its name is like that of '{alike}', which is missing"
+def _extra_file(folder: str, entry: Entry, alike: Namesakes) -> Finding:
+    reason = "the partial of a copy that ended early" if PARTIAL.match(entry.name) else _HERE
+    reason += alike.of_extra(entry.name)
     return Finding(join(folder, entry.name), Judged.EXTRA, entry.size_bytes, reason=reason)
 
 
-def _missing(folder: str, name: str, extra: Alike, size_bytes: int) -> Finding:
-    alike = extra.to(name)
-    reason = "it is not there"
-    if alike:
-        reason += f"; '{alike}' is, whose name differs by case or by how its characters are composed"
+def _missing(folder: str, name: str, alike: Namesakes, size_bytes: int) -> Finding:
+    reason = "it is not there" + alike.of_missing(name)
     return Finding(join(folder, name), Judged.MISSING, size_bytes, reason=reason)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _link(found: Findings, folder: str, entry: Entry, dest: Entry, *, same: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Sequence
 
 from vdt.findings import AuditResult, Finding, closing_sentence, verdict_words
 from vdt.model import Evidence, Judged
@@ -98,11 +98,11 @@ def _verdict(result: AuditResult) -> str:
 
 
 def _details(result: AuditResult) -> Iterator[str]:
-    yield from _cut([f"{f.judged.value} {f.path or '.'}: {f.words}" for f in result.entries])
+    yield from cut([f"{f.judged.value} {f.path or '.'}: {f.words}" for f in result.entries])
     if result.repaired:
         yield f"repaired and right now: {len(result.repaired)} file(s)"
-        yield from _cut([f"  {f.judged.value} before: {f.path}: {f.words}" for f in result.wrong_before])
-    yield from _cut([f"not repaired: {path}: {why}" for path, why in result.refused])
+        yield from cut([f"  {f.judged.value} before: {f.path}: {f.words}" for f in result.wrong_before])
+    yield from cut([f"not repaired: {path}: {why}" for path, why in result.refused])
     verb = "put on record" if result.only_recorded else "OK"
     for level, count in result.by_evidence.items():
         links = result.links if level is Evidence.NONE else 0
@@ -115,14 +115,15 @@ def _details(result: AuditResult) -> Iterator[str]:
             yield f"confirmed by {number} hosts: {files} file(s)"
     if result.carried_files:
         yield f"read by the audit that this one goes on with: {result.carried_files} file(s)"
-    yield from _cut([f"note: {note}" for note in result.notes])
+    yield from cut([f"note: {note}" for note in result.notes])
     if result.manifest:
         yield f"manifest: {result.manifest}"
     if result.evidence_file:
         yield f"evidence: {result.evidence_file}"
 
 
-def _cut(lines: List[str]) -> Iterator[str]:
+def cut(lines: Sequence[str]) -> Iterator[str]:
+    """The first lines of a long list, and how many more there are."""
     yield from lines[:LONGEST_LIST]
     if len(lines) > LONGEST_LIST:
         yield f"and {len(lines) - LONGEST_LIST} more of these; --json or --jsonl names them all"

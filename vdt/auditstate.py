@@ -81,17 +81,19 @@ class AuditState:
                         break  # torn
                     try:
                         values = json.loads(line)
+                        if not isinstance(values, dict):
+                            continue
                         if "process" in values:
-                            head = values
                             self.since = self.since or str(values["started"])
+                            head = values
                         else:
                             self._take(values)
-                    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                         continue
         except FileNotFoundError:
             return
         process = head.get("process") if head is not None else None
-        if head is None or not isinstance(process, int) or process == os.getpid():
+        if head is None or type(process) is not int or not 0 < process < 1 << 32 or process == os.getpid():
             return
         if fs.process_started(process) == head.get("life") is not None:
             raise LockedError(

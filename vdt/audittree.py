@@ -11,40 +11,32 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from vdt import fs, preflight
 from vdt.against import OnRecord, expected_in_manifest, expected_on_record, read_records
-from vdt.audit import Audit, AuditJob, AuditReports, no_listener
+from vdt.audit import Audit
+from vdt.auditjob import AuditJob, AuditReports, no_listener
 from vdt.auditstate import AuditState, state_folder
 from vdt.copyjob import Meter
-from vdt.copytree import STATE_INSIDE, give_back, take_lock
-from vdt.diagnosis import may_repair
 from vdt.errors import AwayError, LostOutputError, RefusedError, UsageError
 from vdt.evidence import EvidenceWriter, host_name
 from vdt.expected import Expected
 from vdt.findings import AuditResult, Finding
-from vdt.journal import Journals
-from vdt.lock import TreeLock
+from vdt.listing import lister
+from vdt.lock import STATE_INSIDE
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove
-from vdt.mend import Seeder
-from vdt.model import Count, Judged, Kind, Links, Policy, Side, Verify
+from vdt.model import Count, Kind, Links, Policy
 from vdt.outage import Outage
 from vdt.progress import Progress
-from vdt.recorder import Reports
 from vdt.retry import RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import lister, transfer_tree
-from vdt.treejob import TreeJob
 from vdt.treelog import LogSink, NoLog
 from vdt.watch import Watch
 
-Key = TypeVar("Key")
-
 SHARE_WAIT_S = 600.0
-ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -100,11 +92,14 @@ def audit_tree(request: AuditRequest, tools: AuditTools) -> AuditResult:
 class _AuditTree:
     def __init__(self, request: AuditRequest, tools: AuditTools) -> None:
         self._request, self._tools = request, tools
+        preflight.check_typed(request.destination, request.source, request.manifest)
+        preflight.check_typed(request.write_manifest, request.state)
         self._destination = fs.absolute(request.destination)
         self._source = fs.absolute(request.source) if request.source else ""
         self._manifest = fs.absolute(request.manifest) if request.manifest else ""
         self._beside = self._destination.rstrip("/\\") + ".evidence"
         self._started = datetime.now().astimezone()
+        self._stamp = self._started.strftime("%Y%m%dT%H%M%S")
         self._notes: List[str] = []
         self._lines = SortedLines()
         self._aside = Former([])
@@ -162,15 +157,16 @@ class _AuditTree:
                     f"An audit that ended early is gone on with: {state.count} files were read since {state.since}."
                 )
             total = self._count(outage)
+            lines = self._lines if request.write_manifest or request.repair else None
             job = replace(job, total=total, notes=(*job.notes, *self._notes))
-            reports = AuditReports(state, evidence, self._lines, tools.each, tools.progress, tools.watch)
+            reports = AuditReports(state, evidence, lines, tools.each, tools.progress, tools.watch)
             audit = Audit(job, reports, StopFlag(tools.stop), outage=outage)
             tools.so_far = audit.so_far
             tools.progress.begin(os.path.basename(self._destination) or self._destination, total)
             tools.progress.phase("auditing")
             result = audit.run()
             if request.repair and result.reached_end:
-                result = self._repair(job, reports, result, outage)
+                result = self._repaired(job, reports, result, outage)
             result = self._with_manifest(result, outage)
             kept = result
             tools.so_far = lambda: kept
@@ -203,8 +199,7 @@ class _AuditTree:
             path = fs.absolute(request.write_manifest)
             if source:
                 preflight.check_report(path, source)
-            if fs.inside(os.path.dirname(path), destination):
-                raise RefusedError(f"{path} would lie inside the copy {destination}. Name a place beside it.")
+            preflight.check_report(path, destination, preflight.COPY)
 
     def _held_against(self) -> Sequence[str]:
         """What makes an audit another one: an interrupted one is only gone on with by its like."""
@@ -291,98 +286,15 @@ class _AuditTree:
             raise RefusedError(f"The copy {self._destination} cannot be read: {fs.explain(error)[1]}.") from error
         return snapshot.count
 
-    # -- the repair ----------------------------------------------------------------------------------------------------
-
-    def _repair(self, job: AuditJob, reports: AuditReports, result: AuditResult, outage: Outage) -> AuditResult:
-        """Copy again what may be, audit that again, and put both results together."""
-        chosen, refused = choose(result.entries, self._request.accept_source)
-        result = replace(result, refused=refused)
-        if not chosen or self._tools.stop:
-            return result
-        tools = self._tools
-        tools.progress.phase("repairing")
-        outage.doing = "repairing"
-        states = {
-            finding.path: (finding.source_bytes, finding.mtime_ns) if finding.source_bytes >= 0 else None
-            for finding in chosen
-        }
-        try:
-            notes = self._copy_again(job, chosen, states, outage)
-        except (AwayError, RefusedError) as error:
-            return replace(result, fatal=str(error))
-        outage.doing = "auditing again"
-        tools.progress.phase(outage.doing)
-        again = replace(job, chosen=dict.fromkeys(states), recent=type(job.recent)(), notes=())
-        second = Audit(again, replace(reports, state=None), StopFlag(tools.stop), outage=outage).run()
-        return _together(result, second, chosen, notes)
-
-    def _copy_again(
-        self, job: AuditJob, chosen: Sequence[Finding], states: Dict[str, Optional[Tuple[int, int]]], outage: Outage
-    ) -> Tuple[str, ...]:
-        request, tools, destination = self._request, self._tools, self._destination
-        tools.watch.phase("Preparing", destination)
-        target = preflight.probe(destination)
-        policy = preflight.lowered(
-            replace(
-                request.policy,
-                include_same=True,
-                include_tweaked=True,
-                checksum=False,
-                skip_newer=False,
-                skip_older=False,
-                skip_changed=False,
-                skip_lonely=False,
-            ),
-            target,
-        )
-        with ExitStack() as stack:
-            if request.lock_folder:
-                lock = TreeLock(request.lock_folder, destination, say=tools.say, wait=tools.stop.wait)
-                lock.acquire()
-            else:
-                lock, _ = take_lock(destination, tools.stop, tools.say)
-            stack.callback(give_back, lock, tools.watch, outage)
-            outage.prove_by(lock.seen)
-            real = os.path.realpath(destination)
-            preflight.check_apart_by_marker(self._source, real, os.path.realpath(lock.folder), lock.lies_in)
-            journals = Journals.load(lock.folder)
-            seeder = Seeder(
-                self._source,
-                destination,
-                journals,
-                lock.token,
-                follow=policy.links is Links.FOLLOW,
-                stop=tools.stop,
-                meter=tools.meter,
-                guard=outage.guard,
-            )
-            seeder.seed(chosen)
-            manifest = f"{destination}.xxh128"
-            self._aside = Former([(manifest, f"{destination}.{self._started.strftime('%Y%m%dT%H%M%S')}.xxh128")])
-            copied = transfer_tree(
-                TreeJob(
-                    source=self._source,
-                    destination=destination,
-                    target=target,
-                    policy=policy,
-                    verify=Verify.COLD,
-                    replace_proven=True,
-                    threads=request.threads,
-                    retry=request.retry,
-                    meter=tools.meter,
-                    token=lock.token,
-                    journals=journals,
-                    chosen=states,
-                ),
-                Reports(log=tools.log, progress=tools.progress, watch=tools.watch),
-                StopFlag(tools.stop),
-                holds_lock=lambda: self._aside.allows(lock.held),
-                outage=outage,
-            )
-        failed = [f"{problem.path}: not repaired: {problem.reason}" for problem in (*copied.failed, *copied.unstable)]
-        return (*seeder.notes, *copied.notes, *failed)
-
     # -- after ---------------------------------------------------------------------------------------------------------
+
+    def _repaired(self, job: AuditJob, reports: AuditReports, result: AuditResult, outage: Outage) -> AuditResult:
+        from vdt.repair import Repair  # brings all of the transfer: time that only a repair has to spend
+
+        request, tools, manifest = self._request, self._tools, f"{self._destination}.xxh128"
+        self._aside = Former([(manifest, f"{self._destination}.{self._stamp}.xxh128")])
+        repair = Repair(request.accept_source, request.lock_folder, self._aside, tools.stop, tools.say, tools.log)
+        return repair.after(job, reports, result, outage)
 
     def _with_manifest(self, result: AuditResult, outage: Outage) -> AuditResult:
         """Write the manifest that was asked for, and the one that the repair set aside."""
@@ -401,7 +313,7 @@ class _AuditTree:
         for path in wanted:
             self._tools.watch.phase("Writing", path)
             root, ending = os.path.splitext(path)
-            keep_as = f"{root}.{self._started.strftime('%Y%m%dT%H%M%S')}{ending}"
+            keep_as = f"{root}.{self._stamp}{ending}"
             try:
                 sha256 = outage.again(
                     lambda path=path, keep_as=keep_as: publish(  # type: ignore[misc]
@@ -414,71 +326,6 @@ class _AuditTree:
                 remove(f"{self._destination}.incomplete.xxh128")
             result = replace(result, manifest=path, manifest_sha256=sha256)
         return replace(result, notes=(*result.notes, *self._lines.notes))
-
-
-def choose(
-    entries: Sequence[Finding], accepted: Sequence[str]
-) -> Tuple[Tuple[Finding, ...], Tuple[Tuple[str, str], ...]]:
-    """(what a repair copies again, what it does not and why). Pure.
-
-    Args:
-        accepted: paths whose source is accepted though it is the source that changed, or nothing is known; "all".
-    """
-    names = {path.replace("\\", "/").strip("/") if fs.WINDOWS else path.strip("/") for path in accepted}
-    chosen: List[Finding] = []
-    refused: List[Tuple[str, str]] = []
-    for finding in entries:
-        if finding.judged is Judged.MISSING:
-            chosen.append(finding)
-        elif finding.judged is Judged.DIFFERENT:
-            newer = finding.mtime_ns > finding.stored_mtime_ns
-            why = may_repair(finding.side or Side.NO_RECORD, source_newer=newer)
-            if why and ALL not in names and finding.path not in names:
-                refused.append((finding.path, why))
-            else:
-                chosen.append(finding)
-        names.discard(finding.path)
-    refused += [(name, "it is not among the files that are DIFFERENT") for name in sorted(names - {ALL})]
-    return tuple(chosen), tuple(refused)
-
-
-def _together(
-    first: AuditResult, second: AuditResult, chosen: Sequence[Finding], notes: Tuple[str, ...]
-) -> AuditResult:
-    """The result after a repair: what was chosen counts as it was found the second time."""
-    paths = {finding.path for finding in chosen}
-    files, size_bytes = dict(first.files), dict(first.size_bytes)
-    for finding in chosen:
-        files[finding.judged] -= 1
-        size_bytes[finding.judged] -= finding.size_bytes
-    wrong = {finding.path for finding in second.entries}
-    return replace(
-        first,
-        ended=second.ended,
-        files=_added(files, second.files),
-        size_bytes=_added(size_bytes, second.size_bytes),
-        by_evidence=_added(first.by_evidence, second.by_evidence),
-        hosts=_added(first.hosts, second.hosts),
-        links=first.links + second.links,
-        entries=tuple(sorted((*(f for f in first.entries if f.path not in paths), *second.entries), key=_path)),
-        notes=(*first.notes, *notes, *(note for note in second.notes if note not in first.notes)),
-        read_bytes=first.read_bytes + second.read_bytes,
-        repaired=tuple(sorted(paths - wrong)) if second.reached_end else (),
-        wrong_before=tuple(chosen),
-        reached_end=second.reached_end,
-        stopped=second.stopped,
-        fatal=second.fatal,
-        seconds=first.seconds + second.seconds,
-    )
-
-
-def _added(one: Dict[Key, int], other: Dict[Key, int]) -> Dict[Key, int]:
-    total = {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
-    return {key: count for key, count in total.items() if count}
-
-
-def _path(finding: Finding) -> str:
-    return finding.path
 
 
 def _volume(path: str) -> fs.Volume:

@@ -20,6 +20,7 @@ from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.hashing import Digester, digest_of, short_digest
 from vdt.journal import Journal, Journals, check_prefix
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
+from vdt.sidedata import SideData
 from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
 from vdt.verifier import Proof, Verifier
@@ -63,9 +64,15 @@ class Copier:
         self._job = job
         self._journals = Journals() if journals is None else journals
         self._verifier = Verifier(job)
+        self._side = SideData(job)
         self._follow = job.policy.links is Links.FOLLOW
         self._hashed = job.verify is not Verify.NONE
         self._flush_each = job.destination_volume.flush is fs.Flush.FILE
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """What is to be said of all files together."""
+        return self._side.notes
 
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
@@ -186,6 +193,8 @@ class Copier:
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
+                step = Step("Copying File", source, name)
+                self._carry_side(action, source, dest, begun.partial, begun.out)
                 step = Step("Time-Stamping Destination File", dest, name)
                 large = digester.size_bytes >= FLUSH_ALONE_BYTES
                 sealing = True
@@ -198,6 +207,7 @@ class Copier:
                     owner=after.owner if job.policy.keep_owner else None,
                     flush=job.destination_volume.flush is fs.Flush.FILE
                     or (large and job.destination_volume.flush is fs.Flush.VOLUME),
+                    other_times=action.source.other_times,
                 )
             finally:
                 try:
@@ -318,6 +328,8 @@ class Copier:
         try:
             out = dest.write_whole(partial, view, entry.mode)
             digest = digest_of(view) if self._hashed else ""
+            operation = "Copying File"
+            self._carry_side(action, source, dest, partial, out)
             operation = "Time-Stamping Destination File"
             dest.seal(
                 out,
@@ -327,12 +339,21 @@ class Copier:
                 created_mode=entry.mode,
                 owner=after.owner if policy.keep_owner else None,
                 flush=self._flush_each,
+                other_times=entry.other_times,
             )
         except OSError as error:
             _discard(dest, partial)
             return Step(operation, dest, name).failed(error, action)
         job.moved(size)
         return _Staged(index, action, source, dest, partial, digest, "", size, mtime_ns, after.mode)
+
+    def _carry_side(self, action: Action, source: fs.Folder, dest: fs.Folder, partial: str, out: int) -> None:
+        """See to the alternate data streams of a file. Raises OSError, with the partial closed."""
+        try:
+            self._side.carry(source, action.source.name, dest, partial, action.path)
+        except OSError:
+            fs.close(out)
+            raise
 
     def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
         """Everything from `fd` that the partial lacks.

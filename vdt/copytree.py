@@ -18,7 +18,7 @@ from vdt.copyjob import LOST_LOCK, Meter, NoLimit
 from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
-from vdt.lock import LOCK_NAME, TreeLock
+from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
@@ -34,7 +34,6 @@ from vdt.treejob import TreeJob
 from vdt.treelog import Both, LogSink, NoLog, TreeLog
 from vdt.watch import Watch
 
-STATE_INSIDE = ".vdt"
 SHARE_WAIT_S = 600.0
 
 
@@ -92,10 +91,7 @@ def copy_tree(
         watch=watch or Watch(),
     )
     reports.watch.phase("Looking at", request.source)
-    for path in (request.source, request.destination):
-        fault = fs.typed_fault(path)
-        if fault:
-            raise RefusedError(fault)
+    preflight.check_typed(request.source, request.destination, request.log, request.manifest)
     source, destination = fs.absolute(request.source), fs.absolute(request.destination)
     preflight.check_source(source)
     reports.watch.phase("Looking at", destination)

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from vdt import fs
 from vdt.appender import Appender
 from vdt.errors import LostOutputError
-from vdt.model import Evidence
+from vdt.model import Evidence, stays_inside
 from vdt.records import Record, Records
 
 RECORDED = "recorded"  # evidence of an audit that had nothing proven to hold a file against
@@ -152,7 +152,7 @@ def _parse(line: str) -> Optional[Tuple[str, Record, str]]:
         path, when = values["path"], str(values.get("when", ""))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    if not isinstance(path, str) or not path:
+    if not isinstance(path, str) or not stays_inside(path):
         return None
     return path, record, when
 

@@ -145,12 +145,17 @@ def closing_sentence(result: AuditResult) -> str:
     objection = objection_to_deleting(result)
     if objection:
         return f"The source must be kept: {objection}."
-    confirmed = min(result.hosts) if result.hosts else 1
+    confirmed = confirming_hosts(result)
     witness = f" (confirmed by {confirmed} hosts)" if confirmed > 1 else ""
     return (
         "As far as this tree goes the source may be deleted: every file of the source was read back from the "
         f"destination past this client's cache and is identical{witness}. This is one copy."
     )
+
+
+def confirming_hosts(result: AuditResult) -> int:
+    """How many hosts, this one included, read every file that is OK and agree."""
+    return min(result.hosts) if result.hosts else 1
 
 
 def objection_to_deleting(result: AuditResult) -> str:

@@ -24,6 +24,9 @@ _BSD = re.compile(r"(\\?)([A-Za-z0-9_/-]+) ?\((.+)\) ?= ?([0-9a-fA-F]+)[ \t]*\Z"
 _TAGGED = re.compile(r"\\?([A-Za-z0-9_/-]+) ?\(")
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 _ESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
+# the usual line, with nothing in it to unescape, to ask or to refuse; all others are looked at closely
+_NAME = rb"(?!\.{1,2}[/\r\n]|\.{1,2}\Z)[A-Za-z0-9_.+=,@%()~ -]+"
+_USUAL = re.compile(rb"([0-9a-f]+)  (?:\./)?((?:%b/)*%b)\r?\n?\Z" % (_NAME, _NAME))
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|\Z)")
 _UNC = re.compile(r"\\\\[^\\]+\\[^\\]")
 _SHOWN = 60  # characters of a line that a message quotes
@@ -60,6 +63,7 @@ class Parser:
         self._windows, self._parts = windows, backslash_parts
         self._digits = 0  # of the first line without a tag: all of them have as many, or one was torn
         self._first = 0
+        self._usual = ""  # what that many digits mean
 
     def parse(self, raw: bytes, number: int) -> Optional[Listed]:
         """One line with or without its end; None for an empty line or a comment.
@@ -67,6 +71,9 @@ class Parser:
         Raises:
             LineError: it is no manifest line, or one that must not be followed.
         """
+        usual = _USUAL.match(raw)
+        if usual is not None and len(usual[1]) == self._digits and not self._little:
+            return Listed(usual[2].decode("ascii"), self._usual, usual[1].decode("ascii"), number)
         if raw.endswith(b"\n"):
             raw = raw[:-1]
         if raw.endswith(b"\r"):
@@ -106,17 +113,17 @@ class Parser:
         candidates = by_digits(digits)
         if not candidates:
             raise LineError(f"no algorithm that is known here has digests of {digits} digits.")
+        if self._digits and digits != self._digits:
+            raise LineError(f"its digest has {digits} digits, that of line {self._first} has {self._digits}.")
+        if self._algorithm and self._algorithm not in candidates:
+            raise LineError(
+                f"its digest has {digits} digits, which is not {self._algorithm}. Name the algorithm with --hash."
+            )
         if not self._digits:
             self._digits, self._first = digits, number
-        if digits != self._digits:
-            raise LineError(f"its digest has {digits} digits, that of line {self._first} has {self._digits}.")
-        if self._algorithm:
-            if self._algorithm not in candidates:
-                raise LineError(
-                    f"its digest has {digits} digits, which is not {self._algorithm}. Name the algorithm with --hash."
-                )
-            return self._algorithm
-        return candidates[0] if len(candidates) == 1 and digits >= 40 else ""
+            only = candidates[0] if len(candidates) == 1 and digits >= 40 else ""
+            self._usual = self._algorithm or only
+        return self._usual
 
     def _bsd(self, text: str, number: int) -> Listed:
         found = _BSD.match(text)

@@ -58,24 +58,25 @@ class Listing:
     def take(self, item: Listed) -> None:
         """Add one line."""
         # what sorts last counts: of several algorithms the one with the longest digest, see __iter__
-        key = f"{ALGORITHMS[item.algorithm].digits:03}:{item.algorithm}:{item.digest}:{item.line:015}"
-        self._lines.add(item.path, key)
+        self._lines.add(item.path, f"{_RANK[item.algorithm]}:{item.digest}:{item.line:015}")
 
     def settle(self) -> None:
         """Count, and look for names that stand there twice. Raises ManifestError where these contradict each other."""
         twice = several = 0
-        before = Listed("", "", "", 0)
-        for item in self._sorted():
-            if item.path != before.path:
+        before, key_before = "", ""  # no path is empty
+        for path, key in self._lines:
+            if path != before:
                 self.count += 1
-            elif item.algorithm != before.algorithm:
-                several += 1
-            elif item.digest == before.digest:
-                twice += 1
             else:
-                fault = f"'{printable(item.path)}' is listed with another digest in line {min(before.line, item.line)}."
-                raise ManifestError(self._path, max(before.line, item.line), fault)
-            before = item
+                one, other = _listed(path, key_before), _listed(path, key)
+                if other.algorithm != one.algorithm:
+                    several += 1
+                elif other.digest == one.digest:
+                    twice += 1
+                else:
+                    fault = f"'{printable(path)}' is listed with another digest in line {min(one.line, other.line)}."
+                    raise ManifestError(self._path, max(one.line, other.line), fault)
+            before, key_before = path, key
         notes = []
         if twice:
             notes.append(f"{twice} line(s) of the manifest say again what another line says.")
@@ -85,20 +86,24 @@ class Listing:
             notes.append("The manifest lists no file.")
         self.notes = (*self.notes, *notes)
 
-    def _sorted(self) -> Iterator[Listed]:
-        for path, key in self._lines:
-            _, algorithm, digest, line = key.split(":")
-            yield Listed(path, algorithm, digest, int(line))
-
     def __iter__(self) -> Iterator[Listed]:
         """Each file once; may be asked for again when the former iteration has ended."""
-        last = None
-        for item in self._sorted():
-            if last is not None and last.path != item.path:
-                yield last
-            last = item
-        if last is not None:
-            yield last
+        last, last_key = "", ""
+        for path, key in self._lines:
+            if last and path != last:
+                yield _listed(last, last_key)
+            last, last_key = path, key
+        if last:
+            yield _listed(last, last_key)
+
+
+_RANK = {name: f"{algorithm.digits:03}:{name}" for name, algorithm in ALGORITHMS.items()}
+
+
+def _listed(path: str, key: str) -> Listed:
+    """A line as `Listing.take` packed it."""
+    _, algorithm, digest, line = key.split(":")
+    return Listed(path, algorithm, digest, int(line))
 
 
 def read_manifest(path: str, tree: str, *, hash_name: str = "") -> Listing:

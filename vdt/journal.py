@@ -15,6 +15,7 @@ from typing import Callable, Dict, Generator, Iterator, List, Optional, Tuple
 
 from vdt import fs
 from vdt.hashing import ChunkDigester, Digester
+from vdt.model import stays_inside
 from vdt.selection import PARTIAL
 from vdt.steps import StoppedReadingError
 from vdt.stop import StopFlag
@@ -125,7 +126,7 @@ class Journal:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        if not sound or not _stays_inside(found.path):
+        if not sound or not stays_inside(found.path):
             return None
         for line in lines[1:-1]:  # what stands behind the last newline is torn
             digest = _digest(line, len(found.digests))
@@ -232,11 +233,6 @@ def _digest(line: str, number: int) -> Optional[str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
-
-
-def _stays_inside(path: str) -> bool:
-    """True for a relative path with "/" that cannot lead out of its tree."""
-    return bool(path) and "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 def check_prefix(

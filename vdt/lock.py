@@ -13,23 +13,28 @@ import errno
 import json
 import math
 import os
+import stat
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.errors import LockedError, RefusedError
 from vdt.evidence import host_name
 
 LOCK_NAME = "lock.json"
+STATE_INSIDE = ".vdt"  # the state folder where it has to lie inside the destination
 BEAT_S = 30.0  # the holder bumps the counter this often
 LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any more
 _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
 _BEING_ASKED_S = 1.0  # and so long while another worker fetches the next one
 _BLINK_S = 0.2  # some servers replace a file by removing it first
 _TRIES = 3
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a fifo in the place of a lock cannot hang whoever reads it
+
+_ended: Set[str] = set()  # tokens of this process whose work is over: where such a lock still lies, its file stayed
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,18 @@ class Holder:
     @property
     def words(self) -> str:
         return f"host {self.host}, process {self.process_id}, since {self.since}"
+
+
+def this_holder(token: str) -> Holder:
+    """This process, as a lock names it."""
+    return Holder(
+        host_name(),
+        os.getpid(),
+        fs.process_started(os.getpid()) or "unknown",
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+        token,
+        machine=fs.machine_identity(),
+    )
 
 
 class TreeLock:
@@ -77,14 +94,7 @@ class TreeLock:
         self._path = os.path.join(folder, LOCK_NAME)
         self._say, self._wait, self._clock = say, wait, clock
         self._beat_s, self._lost_after_s = beat_s, lost_after_s
-        self._me = Holder(
-            host_name(),
-            os.getpid(),
-            fs.process_started(os.getpid()) or "unknown",
-            datetime.now().astimezone().isoformat(timespec="seconds"),
-            self.token,
-            machine=fs.machine_identity(),
-        )
+        self._me = this_holder(self.token)
         self._end = threading.Event()
         self._heart: Optional[threading.Thread] = None
         self._lost = False
@@ -164,6 +174,7 @@ class TreeLock:
 
     def _undo(self) -> None:
         """Take back what a refused `acquire` made; never raises."""
+        _ended.add(self.token)
         _forget(f"{self._path}.{self.token}")
         found = self._read()
         if found is not None and found.token == self.token:
@@ -178,8 +189,13 @@ class TreeLock:
                 raise LockedError(
                     f"Another transfer works on {self._tree}: {seen.words}. Wait until it ends, or stop it."
                 )
-            self._remove(seen, f"The lock of a transfer that died ({seen.words}) was taken over.")
+            how = "that could not remove it" if seen.token in _ended else "that died"
+            self._remove(seen, f"The lock of a transfer {how} ({seen.words}) was taken over.")
             return
+        if seen is None and _is_no_file(self._path):
+            raise RefusedError(
+                f"No lock can be put in place: {self._path} is no file. Look at what it is, and move it away."
+            )
         who = seen.words if seen is not None else "it cannot be read"
         self._say(f"A lock is there ({who}); waiting up to {self._lost_after_s:g} s to see whether it is alive.")
         until = self._clock() + self._lost_after_s
@@ -211,7 +227,7 @@ class TreeLock:
         self.notes.append(note)
 
     def _read(self, path: str = "") -> Optional[Holder]:
-        return _holder(path or self._path)
+        return read_holder(path or self._path)
 
     def _beat(self) -> None:
         while not self._end.wait(self._beat_s):
@@ -309,6 +325,7 @@ class TreeLock:
     def leave(self) -> None:
         """End the counting and leave the lock as it lies: the share is away, and nothing is touched there any more."""
         self._end.set()
+        _ended.add(self.token)
 
     def lies_in(self, folder: str) -> bool:
         """True when this very lock is seen in `folder`: then that is the state folder, by another name perhaps."""
@@ -316,18 +333,24 @@ class TreeLock:
         return found is not None and found.token == self.token
 
     def release(self) -> None:
-        """Give the lock back and remove what is left of the state folder; never raises."""
+        """Give the lock back and remove what is left of the state folder; never raises. A lock that cannot be removed
+        is taken over by the next transfer of this machine, also by one of this process."""
         self._end.set()
         if self._heart is not None:
             self._heart.join(timeout=5)
-        try:
-            if self._look():
-                os.unlink(self._path)
-            for name in os.listdir(self.folder):
-                if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
-                    os.unlink(os.path.join(self.folder, name))
-        except OSError:
-            pass
+        _ended.add(self.token)
+        for _ in range(_TRIES):
+            try:
+                if self._look():
+                    os.unlink(self._path)
+                for name in os.listdir(self.folder):
+                    if name.startswith(LOCK_NAME + "."):  # left by a process that was killed while it wrote
+                        os.unlink(os.path.join(self.folder, name))
+                break
+            except FileNotFoundError:
+                break
+            except OSError:
+                continue
         self._remove_folder()
 
     def _remove_folder(self) -> None:
@@ -352,22 +375,23 @@ def other_around(place: str, token: str) -> bool:
         for folder in (os.path.join(current, ".vdt"), *beside):
             path = os.path.join(folder, LOCK_NAME)
             if os.path.lexists(path):
-                seen = _holder(path)
-                if seen is None or (seen.token != token and not _died_here(seen)):
+                seen = read_holder(path)
+                if seen is None or (seen.token != token and not died_here(seen)):
                     return True
         if not name:
             return False
         current = parent
 
 
-def _died_here(seen: Holder) -> bool:
+def died_here(seen: Holder) -> bool:
+    """True where a holder was a process of this machine that is gone."""
     return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
 
 
-def _holder(path: str) -> Optional[Holder]:
+def read_holder(path: str) -> Optional[Holder]:
     """What a lock file says; None where it is not there or makes no sense."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
             values = json.load(file)
         holder = Holder(
             str(values["host"]),
@@ -391,7 +415,17 @@ def _forget(path: str) -> None:
         pass
 
 
+def _is_no_file(path: str) -> bool:
+    """True for a folder, a fifo or the like; not for what is not there or cannot be looked at."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def _lives(seen: Holder) -> bool:
     """Whether a holder on this machine still runs; one that cannot be told from another life of its number does."""
+    if seen.token in _ended:
+        return False
     started = fs.process_started(seen.process_id)
     return started is not None and (started == seen.process_started or "unknown" in (started, seen.process_started))

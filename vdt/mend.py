@@ -92,8 +92,9 @@ class Seeder:
         folder, _, name = path.rpartition("/")
         partial = partial_name(path, size, mtime_ns, self._token)
         with ExitStack() as stack:
-            source = stack.enter_context(fs.Folder(fs.full_path(self._source, folder)))
-            dest = stack.enter_context(fs.Folder(fs.full_path(self._destination, folder)))
+            within = "" if self._follow else self._source
+            source = stack.enter_context(fs.Folder(fs.full_path(self._source, folder), beneath=within))
+            dest = stack.enter_context(fs.Folder(fs.full_path(self._destination, folder), beneath=self._destination))
             self._guard()
             source_fd = source.open_source(name, follow=self._follow)
             stack.callback(fs.close, source_fd)

@@ -24,6 +24,9 @@ class Kind(enum.Enum):
     OTHER = "other"  # socket, fifo, device: listed as skipped, never opened
 
 
+NO_TIMES = (0, 0)
+
+
 class Entry(NamedTuple):
     """One name of a folder listing, as the system gave it."""
 
@@ -35,6 +38,7 @@ class Entry(NamedTuple):
     file_id: Tuple[int, int]  # (device, inode); (0, 0) where unknown. Trust it within one run only.
     offline: bool = False  # Windows attributes OFFLINE, RECALL_*: reading it would fetch it from elsewhere
     target: str = ""  # text of a link
+    other_times: Tuple[int, int] = NO_TIMES  # Windows: of its making and its last reading, ns; 0 is not known
 
 
 class FileClass(enum.Enum):
@@ -164,6 +168,7 @@ class Policy:
     keep_modes: bool = True
     fix_modes: bool = False  # rsync -p: a mode that alone differs is set; robocopy leaves it (Tweaked)
     keep_owner: bool = False  # only where the system allows it (root)
+    streams: bool = False  # alternate data streams of NTFS are copied too; else they are counted
     folder_times: bool = True  # rsync -a, robocopy /DCOPY:T
     folder_modes: bool = True  # rsync -p, robocopy /DCOPY:A
 
@@ -367,3 +372,8 @@ class TreeResult:
 def join(folder: str, name: str) -> str:
     """Relative path of `name` in `folder` ("" is the root)."""
     return f"{folder}/{name}" if folder else name
+
+
+def stays_inside(path: str) -> bool:
+    """True for a relative path with "/" that cannot lead out of its tree, as it came from a file that others write."""
+    return bool(path) and "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))

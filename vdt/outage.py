@@ -1,9 +1,13 @@
 """A root that stops answering: who is away, since when, and whether what comes back is what went.
 
-A root is away when it does not answer, or when another folder stands in its place (a mount point that lost its mount
-shows the empty local folder below it). Looking costs a few calls and is done only where something failed; nothing is
-written and nothing is retried here. What is promised after a return: the destination holds our own lock again, the
-source every name that its root had. A device number proves nothing by then: the next mount may be given the same one.
+A root is away when it does not answer, or when another folder or a link stands in its place (a mount point that lost
+its mount shows the empty local folder below it). Looking costs a few calls and is done only where something failed;
+nothing is written and nothing is retried here. What is promised after a return: the destination holds our own lock
+again, the source every name that its root had. A device number proves nothing by then: the next mount may be given the
+same one.
+
+Where numbers of folders stay for good (local file systems), a root that was moved while the folder around it stands is
+known to be moved, whatever lies there now: it was no outage, and our lock beside it proves nothing.
 
 Not noticed: a share that went and came back between two calls of which neither failed.
 """
@@ -12,10 +16,11 @@ from __future__ import annotations
 
 import enum
 import errno
+import os
 import threading
 import time
 from datetime import datetime
-from typing import Callable, Dict, FrozenSet, List, Optional, Protocol, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Protocol, Sequence, Tuple, TypeVar
 
 from vdt import fs
 from vdt.errors import AwayError, LostOutputError, StoppedError, VdtError
@@ -82,6 +87,24 @@ class AlwaysThere:
 ALWAYS_THERE = AlwaysThere()
 
 
+def was_away(outage: Presence, mark: int, stop: StopFlag) -> bool:
+    """True when something failed because a root was away, since `over` was `mark` or now; returns when it is back, or
+    with the run stopped."""
+    try:
+        return outage.struck(mark)
+    except (AwayError, StoppedError) as error:
+        stop.set(str(error))
+        return True
+
+
+def until_lost(tasks: Iterator[Value], stop: StopFlag) -> Iterator[Value]:
+    """All tasks, until there are no more or a root is given up: then with the run stopped."""
+    try:
+        yield from tasks
+    except (AwayError, StoppedError) as error:
+        stop.set(str(error))
+
+
 class _State(enum.Enum):
     HERE = "here"
     AWAY = "away"
@@ -96,25 +119,53 @@ class _Root:
         self.away = False
         self.proof: Optional[Callable[[], Optional[bool]]] = None  # whether our lock lies there; None: not to be told
         self.names: Optional[FrozenSet[int]] = None
-        self._mount = fs.mount_point(path)
         self.known: Optional[Tuple[int, int]] = None
+        self._mount = fs.mount_point(path)
+        self._link = fs.is_link(path)
+        self._around: Optional[Tuple[int, int]] = None  # the folder around it, where numbers of folders can be trusted
+        self._taken = False  # it was moved or removed, while the folder around it stands: no outage
         try:
-            self.known = fs.real_id(path)
+            self._take(fs.real_id(path))
         except OSError:
             pass  # the first answer counts
+
+    def _take(self, found: Tuple[int, int]) -> None:
+        self.known, self._taken, self._around = found, False, None
+        try:
+            if fs.numbers_stay(self.path):
+                self._around = fs.real_id(os.path.dirname(self.path))
+        except OSError:
+            pass
+
+    def _around_stands(self) -> bool:
+        """True where the folder around it is still the one that it was: then no mount has come or gone."""
+        try:
+            return self._around is not None and fs.real_id(os.path.dirname(self.path)) == self._around
+        except OSError:
+            return False
 
     def state(self, *, strict: bool) -> _State:
         """Ask. With `strict`, after an outage, the numbers alone do not count."""
         try:
             found, empty = fs.answer(self.path)
         except OSError as error:
-            return _State.HERE if error.errno in _OUR_OWN else _State.AWAY
-        if self.known is None or (found == self.known and not strict):
-            self.known = found
+            if error.errno in _OUR_OWN:
+                return _State.HERE
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)) and self.known is not None:
+                self._taken = self._taken or self._around_stands()
+            return _State.AWAY
+        if self.known is None or (found == self.known and (self._taken or not strict)):
+            self._take(found)
             return _State.HERE
+        if found != self.known:  # our lock, which lies beside it, would not tell
+            if fs.is_link(self.path) and not self._link:
+                return _State.OTHER
+            if self._taken or self._around_stands():
+                self._taken = True
+                return _State.OTHER
         same = self._same(found)
         if same:
-            self.known = found
+            self._take(found)
             return _State.HERE
         return _State.AWAY if same is None or empty or not fs.is_mount(self._mount) else _State.OTHER
 

@@ -26,6 +26,10 @@ _MODE = 0o644
 _ANOTHER = "it keeps another one"
 _OTHER_BYTES = "a read past this client's cache gave other bytes"
 _LOOK_INTO = 256  # folders of a source that are searched for a file to try
+# where a report must not lie
+SOURCE = "the source {}, which is never written"
+COPY = "the copy {}, which holds the run and nothing else"
+RUNS = "the folder {} of the runs, where nothing is written"
 Value = TypeVar("Value")
 
 
@@ -38,6 +42,18 @@ class Destination:
     time_step_ns: int  # how far a time that was set came back from what was asked; 0 is exact
     notes: Tuple[str, ...] = ()
     keeps_times: bool = True
+
+
+def check_typed(*paths: str) -> None:
+    """Refuse a path that cannot be meant as it was typed; "" is none.
+
+    Raises:
+        RefusedError: one cannot; the sentence says what to write instead.
+    """
+    for path in paths:
+        fault = fs.typed_fault(path) if path else ""
+        if fault:
+            raise RefusedError(fault)
 
 
 def check_apart(source: str, destination: str) -> None:
@@ -87,14 +103,17 @@ def check_apart_by_marker(source: str, destination: str, state_folder: str, is_o
             )
 
 
-def check_report(path: str, source: str) -> None:
-    """Refuse a report inside a source, which is never written. "" is no report.
+def check_report(path: str, tree: str, what: str = SOURCE) -> None:
+    """Refuse a report inside a tree. "" is no report.
+
+    Args:
+        what: what the tree is, in words: SOURCE, COPY or RUNS.
 
     Raises:
         RefusedError: it would lie there.
     """
-    if path and fs.inside(os.path.dirname(fs.absolute(path)), source):
-        raise RefusedError(f"{path} would lie inside the source {source}, which is never written. Name another place.")
+    if path and fs.inside(os.path.dirname(fs.absolute(path)), tree):
+        raise RefusedError(f"{path} would lie inside {what.format(tree)}. Name another place.")
 
 
 def check_source(path: str) -> None:

@@ -136,6 +136,11 @@ class Console:
 
     def _draw(self) -> None:
         bar: Any = None
+        tqdm: Any = None
+        if self._bar_wanted:  # before the first byte: the program's own share may go away
+            from tqdm import tqdm  # 55 ms; only where a bar is drawn
+
+            tqdm.get_lock()  # else the first bar imports what this needs
         generation = 0
         eta = Eta()
         last = (time.monotonic(), 0, 0)
@@ -154,8 +159,6 @@ class Console:
                     bar, generation, eta = None, current, Eta()
                     last = (now[0], 0, 0)
                     if self._bar_wanted:
-                        from tqdm import tqdm  # 55 ms; only where a bar is drawn
-
                         bar = tqdm(
                             total=total.size_bytes,
                             desc=title,

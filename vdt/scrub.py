@@ -22,6 +22,7 @@ from vdt.errors import AwayError, LostOutputError, ManifestError, RefusedError, 
 from vdt.findings import AuditResult, verdict_words
 from vdt.hashing import short_digest
 from vdt.model import Judged, Kind
+from vdt.preflight import check_typed
 from vdt.printable import printable
 from vdt.stop import StopFlag
 
@@ -191,6 +192,7 @@ def scrub(request: ScrubRequest, tools: AuditTools, say: Callable[[str], None]) 
         RefusedError: the root cannot be listed.
         LostOutputError: the state cannot be written.
     """
+    check_typed(request.root, request.state)
     root = fs.absolute(request.root)
     try:
         entries = fs.list_folder(root, tolerant=True)

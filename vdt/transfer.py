@@ -18,18 +18,18 @@ from vdt import fs
 from vdt.batches import Batcher, files_in_a_batch
 from vdt.chosen import Chosen
 from vdt.copier import Copier
-from vdt.copyjob import Batch, CopyJob, Meter, Part
+from vdt.copyjob import Batch, CopyJob, Counting, Part
 from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
 from vdt.folders import FULL, Folders
+from vdt.listing import answer_s, lister
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Status, TreeResult, Verify
-from vdt.outage import ALWAYS_THERE, Presence
+from vdt.outage import ALWAYS_THERE, Presence, until_lost, was_away
 from vdt.plan import Planner, Rules
 from vdt.preflight import see_source
 from vdt.recorder import Recorder, Reports
-from vdt.retry import RetryPlan
 from vdt.robocopy.log import Told, options_line
 from vdt.robocopy.summary import summary
 from vdt.scan import Scanned, walk
@@ -40,49 +40,6 @@ from vdt.tuning import CALL_WAITS_S, workers_at_first
 SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
 _BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
-
-
-class _Counting:
-    """A Meter that counts what passes it before it hands on: a unit for each file or block, and one for 256 KiB.
-
-    Counted without a lock: a lost addition now and then does not matter to whoever tunes by it.
-    """
-
-    def __init__(self, meter: Meter, alive: Callable[[], None]) -> None:
-        self._meter, self._alive = meter, alive
-        self.units = 0.0
-
-    def take(self, count: int) -> None:
-        self.units += 1 + count / 262144
-        self._alive()
-        self._meter.take(count)
-
-
-def lister(retry: RetryPlan, stop: StopFlag, outage: Presence = ALWAYS_THERE) -> Callable[[str], List[Entry]]:
-    """`fs.list_folder`, tried again where that can heal, and after every outage; waits end with a stop.
-
-    It raises AwayError and StoppedError as `outage` does.
-    """
-
-    def listed(path: str) -> List[Entry]:
-        attempt = 1
-        while True:
-            mark = outage.over
-            try:
-                entries = fs.list_folder(path)
-                outage.listed(path, entries)
-                return entries
-            except OSError as error:
-                if outage.struck(mark):
-                    continue
-                wait = retry.wait_before(attempt) if fs.heal(error) is fs.Heal.MAYBE else None
-                if wait is None or stop.wait(wait):
-                    if isinstance(error, fs.EntryError):  # one bad name does not cost the whole folder
-                        return fs.list_folder(path, tolerant=True)
-                    raise
-                attempt += 1
-
-    return listed
 
 
 def transfer_tree(
@@ -128,7 +85,7 @@ class _Transfer:
         self._looked: Set[str] = set()
         self._pending = 0
         self._walked = False
-        meter = _Counting(job.meter, reports.watch.alive)
+        meter = Counting(job.meter, reports.watch.alive)
         desk: Desk[Batch] = Desk()
         copy_job = CopyJob(
             source=job.source,
@@ -172,7 +129,7 @@ class _Transfer:
         self._watch.so_far = self.so_far
         self._watch.phase("Copying", job.destination)
         self._write_header(self._started)
-        results = self._engine.run(self._tasks())
+        results = self._engine.run(until_lost(self._stream(), self._stop))
         try:
             for mark, outcomes in results:
                 self._pending -= 1
@@ -252,7 +209,7 @@ class _Transfer:
             links=tally.links,
             unverified=tally.unverified,
             grew=tuple(recorder.grew),
-            notes=(*recorder.all_notes, *self._job.journals.notes, *self._outage.notes),
+            notes=(*recorder.all_notes, *self._job.journals.notes, *self._outage.notes, *self._copier.notes),
             retries=recorder.retries,
             copy_seconds=copied_s,
             threads_used=self._engine.threads_used,
@@ -285,24 +242,8 @@ class _Transfer:
             if held:
                 self._allowed = True
                 return True
-            if not self._was_away(mark) or self._stop:
+            if not was_away(self._outage, mark, self._stop) or self._stop:
                 return False
-
-    def _was_away(self, mark: int) -> bool:
-        """True when something failed because a root was away, since `over` was `mark` or now; returns when it is back,
-        or with the run stopped."""
-        try:
-            return self._outage.struck(mark)
-        except (AwayError, StoppedError) as error:
-            self._stop.set(str(error))
-            return True
-
-    def _tasks(self) -> Iterator[Optional[Batch]]:
-        """All batches, until there are no more or a root is given up."""
-        try:
-            yield from self._stream()
-        except (AwayError, StoppedError) as error:
-            self._stop.set(str(error))
 
     def _stream(self) -> Iterator[Optional[Batch]]:
         """Batches as the walk finds them, then retries as they fall due, then the second look."""
@@ -426,7 +367,7 @@ class _Transfer:
         action, failure = outcome.action, outcome.failure
         if self._stop and status in (Status.RETRY, Status.UNSTABLE):
             return  # not tried to the end: neither done nor failed
-        if self._was_away(mark):
+        if was_away(self._outage, mark, self._stop):
             self._put_back.append(action)
             self._put_back_due = time.monotonic() + _BREATH_S
             return
@@ -483,16 +424,6 @@ def _volume(path: str) -> fs.Volume:
         return fs.volume(path)
     except OSError:
         return fs.Volume("unknown", fs.Flush.FILE, False)
-
-
-def answer_s(path: str) -> float:
-    """How long a side takes to answer what no cache answers; 0 where it does not."""
-    began = time.perf_counter()
-    try:
-        fs.volume(path)
-    except OSError:
-        return 0.0
-    return time.perf_counter() - began
 
 
 def _is_folder(path: str) -> bool:

@@ -212,6 +212,21 @@ OLD_LOCK = Trouble(
     "Wait; after five minutes it goes on by itself.",
     "tests/test_lock.py::test_another_host_whose_counter_stands_still_is_taken_over",
 )
+NO_END = Trouble(
+    "An earlier run had no end: the window was closed, the computer restarted",
+    "Run {run_id} ended without a report at about {when}. The same command goes on with it.",
+    "A run that is ended from outside can send no mail; the next start on this computer says so.",
+    "Give that run's command again.",
+    "tests/test_mark.py::test_runs_that_ended_without_a_report_are_said_once_the_oldest_first",
+)
+ON_THE_NETWORK = Trouble(
+    "The program is installed on a network drive",
+    "This program runs from a network drive ({place}). While that does not answer, the run may break off: install the "
+    "program on this computer.",
+    "As 1.0.0 was, on `L:`. The copy goes on; a Python that cannot read its own modules ends.",
+    "[Install it on the PC](../README.md#install-on-the-vizgen-windows-pc).",
+    "tests/test_own.py::test_a_program_on_a_network_drive_is_told_where_it_should_lie",
+)
 STILL_WRITTEN = Trouble(
     "The instrument still writes, seen before the copy (`settle_s`)",
     "{tree} is still being written: {path} changed within {seconds} s. Transfer the run when the instrument is done "
@@ -397,7 +412,7 @@ GROUPS: Tuple[Tuple[str, Tuple[Trouble, ...]], ...] = (
         "Drives and the run",
         (
             *(NO_SUCH_RUN, TREE_ELSEWHERE, NO_SOURCE_DRIVE, NO_DISK, NO_ISILON_DRIVE, NOT_CONNECTED, AS_ADMINISTRATOR),
-            *(NO_RIGHT_TO_WRITE, NO_ROOM, LOCKED, OLD_LOCK, STILL_WRITTEN, INSIDE_SOURCE),
+            *(NO_RIGHT_TO_WRITE, NO_ROOM, LOCKED, OLD_LOCK, NO_END, ON_THE_NETWORK, STILL_WRITTEN, INSIDE_SOURCE),
         ),
     ),
     (

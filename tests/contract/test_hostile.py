@@ -3,14 +3,16 @@ where they are; nobody else may write what is left behind."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from .conftest import RUN_ID, TREES, Inbox, World, files_of
+from .conftest import RUN_ID, TREES, VDT, Inbox, World, files_of
 
 RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SECRET = "hunter2-is-not-told"
@@ -73,6 +75,48 @@ def test_no_name_of_a_run_reaches_screen_log_or_mail_raw(world: World, inbox: In
     assert not RAW.search(log.read_text("utf-8"))
     (mail,) = inbox.envelopes
     assert not RAW.search(mail.content.decode("ascii").replace("\r\n", "\n"))
+
+
+def test_what_others_wrote_reaches_no_screen_or_report_of_an_audit_raw(bare: World) -> None:
+    """Names in the copy, in a manifest and in evidence; a lock that stands in the way."""
+    fill_with_bad_names(bare.root / "src")
+    assert bare.copy("--manifest", "copy.xxh128").code == 1
+    victim = "\x1b]0;title\x07.txt"
+    (bare.root / "dst" / victim).write_bytes(b"!")
+    (bare.root / "dst" / "\x1b[31mextra").write_bytes(b"!")
+    evidence = bare.root / "dst.evidence"
+    evidence.mkdir()
+    line = {"size": 1, "mtime_ns": 1, "xxh128": "0" * 32, "evidence": "cold", "when": "\x1b[31m"}
+    paths = ["../out", "a\0b", "\x1b[2Jgone", "/etc/passwd"]
+    lines = "".join(json.dumps({"path": path, **line}) + "\n" for path in paths) + '{"path": "\x1b[31m"\n\x1b[31m\n'
+    (evidence / "20260101T000000-\x1b[31mhost-transfer.jsonl").write_text(lines, encoding="ascii")
+    for options in (["--source", "src"], ["--manifest", "copy.xxh128"], []):
+        result = bare.run([*VDT, "audit", "dst", "--jsonl", "audit.jsonl", "--json", "audit.json", *options])
+        assert result.code == 8, result
+        for said in (
+            result.out,
+            result.err,
+            *((bare.root / n).read_text("utf-8") for n in ("audit.jsonl", "audit.json")),
+        ):
+            assert not RAW.search(said), RAW.search(said)
+            assert "passwd" not in said
+    state = bare.root / ".dst.vdt"
+    state.mkdir()
+    host = re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname())
+    me = {"host": host, "process_id": os.getpid(), "process_started": "unknown"}
+    (state / "lock.json").write_text(
+        json.dumps({**me, "since": "\x1b[2J", "token": "t", "counter": 0}), encoding="ascii"
+    )
+    result = bare.run([*VDT, "copy", "src", "dst"])
+    assert result.code == 16 and str(os.getpid()) in result.text and not RAW.search(result.text), result
+
+
+def test_no_name_reaches_the_screen_or_log_of_vdt_robocopy_raw(bare: World) -> None:
+    fill_with_bad_names(bare.root / "src")
+    result = bare.run([*VDT, "robocopy", "src", "dst", "/E", "/V", "/X", "/TEE", "/LOG:robocopy.log"])
+    assert result.code == 1, result
+    for said in (result.out, result.err, (bare.root / "robocopy.log").read_bytes().decode("utf-8")):
+        assert not RAW.search(said.replace("\r\n", "\n").replace("\r", "")), said
 
 
 def test_a_password_is_written_nowhere(world: World) -> None:

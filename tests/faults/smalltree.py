@@ -40,6 +40,12 @@ class Trees:
         self.destination.mkdir(parents=True)
         write_tree(self.destination, OLD, mtime_ns=1_500_000_000_000_000_000)
 
+    def again_without_a_link(self) -> None:
+        """The same where somebody put a link in the destination's place."""
+        if self.destination.is_symlink():
+            self.destination.unlink()
+        self.again()
+
     def hold(self, code: Optional[int]) -> None:
         """The invariants; a code of None or below 0 says nothing."""
         assert look(self.source) == self.before, "the source was touched"

@@ -56,6 +56,7 @@ class Soak:
     def __init__(self, root: Path) -> None:
         self.trees = Trees(root)
         self.rounds = self.faults = self.failures = self.refused = 0
+        self.reason = ""  # of the last run that was refused
 
     def round(self, seed: int) -> None:
         """One run under faults and one without.
@@ -89,12 +90,10 @@ class Soak:
             assert name in there, f"{name}: what lay there is gone"
         if code < 8 and (work.existing is Existing.PROVE or work.policy.checksum):
             assert {name: there.get(name) for name in truth} == truth, "success over a wrong or missing file"
-        for lock in trees.share.rglob("lock.json"):  # could not be given back; the process that held it would be gone
-            lock.unlink()
         healing = replace(work, policy=replace(work.policy, checksum=True), share_wait_s=5.0)
         with FaultyFs(work.source, str(trees.share)):
             healed = self._code(healing)
-        assert healed < 8, f"a run without faults ended with {healed}"
+        assert healed < 8, f"a run without faults ended with {healed}; the last refusal: {self.reason}"
         there = contents(trees.destination)
         assert {name: there.get(name) for name in truth} == truth, "a run without faults did not heal it"
         assert not left_partials(trees.share) and os.listdir(trees.share) == [trees.destination.name], "litter"
@@ -107,8 +106,8 @@ class Soak:
     def _code(self, work: object) -> int:
         try:
             return copy_tree(work).exit_code  # type: ignore[arg-type]
-        except (RefusedError, LostOutputError):
-            self.refused += 1
+        except (RefusedError, LostOutputError) as error:
+            self.refused, self.reason = self.refused + 1, str(error)
             return 16
 
     def _change(self, dice: random.Random) -> None:

@@ -4,6 +4,7 @@ but what is promised, nothing hangs, and no control character comes through."""
 from __future__ import annotations
 
 import base64
+import json
 import random
 import re
 import socket
@@ -17,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vdt import evidence, manifest
-from vdt.errors import ConfigError
+from vdt import against, evidence, manifest, scrub
+from vdt.auditstate import AuditState
+from vdt.errors import ConfigError, LockedError, UsageError
 from vdt.journal import Journal
 from vdt.printable import printable
 from vdt.robocopy.read import decode, log_status, read_log
@@ -96,6 +98,85 @@ def test_a_damaged_line_never_raises(line: str) -> None:
     read = LINES[line]
     for seed in range(1500):
         read(damaged(line.encode(), seed).decode("utf-8", "surrogateescape"))
+
+
+STATE = """
+{"process": 4242, "life": "77", "started": "2026-01-01T00:00:00+00:00"}
+{"p":"a/b.bin","j":"OK","s":5,"n":7,"m":8,"d":"D0","e":"cold"}
+{"p":"c/d","j":"DIFFERENT","s":5,"n":7,"m":8,"d":"D1","e":"cold","r":"","x":"","z":9,"f":3,"b":[0, 1],"c":2,"g":"zeros"}
+""".replace("D0", "0" * 32).replace("D1", "1" * 32)
+SOUND_JSON = [  # and no line of ours
+    *('"process"', '["process"]', '{"process": 1}', '{"process": 1e999}', "7", "null", "[" * 100_000),
+    '{"process": -1, "life": "unknown", "started": ""}',
+    '{"process": 1180591620717411303424, "life": "unknown", "started": ""}',
+    '{"p":"a","j":"DIFFERENT","s":1e999,"n":1,"m":1,"d":"","e":"cold","r":"","x":"","z":1,"f":1,"b":[],"c":1,"g":""}',
+    '{"p":"a","j":"OK","s":1e999,"n":1,"m":1,"d":"","e":"cold"}',
+    '{"p":"a","j":"OK","s":1,"n":1,"m":1,"d":5,"e":"on_record"}',
+]
+
+
+def test_a_damaged_state_of_an_audit_is_gone_on_with_as_far_as_it_goes(tmp_path: Path) -> None:
+    texts = [f"{line}\n".encode() for line in SOUND_JSON] + [damaged(STATE.encode(), seed) for seed in range(300)]
+    for number, text in enumerate(texts):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "read.jsonl").write_bytes(text)
+        state = AuditState(str(folder))
+        try:
+            state.begin(datetime.now(timezone.utc))
+        except LockedError:
+            assert number >= len(SOUND_JSON), "nobody is at it"
+        assert state.count <= 2
+        state.close()
+
+
+@pytest.mark.parametrize("text", [b"[]", b'{"done": []}', b'{"done": {"a": 1e999}}', b"\xff", b"[" * 100_000, b""])
+def test_a_damaged_memory_of_a_scrub_begins_anew(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "memory.json"
+    path.write_bytes(text)
+    memory = scrub._Memory(str(path))
+    memory.load()
+    memory.save()
+    assert set(json.loads(path.read_bytes())["done"]) <= {"a"}
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "a//b", "a\0b", ".", "", "a/"])
+def test_evidence_that_leads_out_of_its_tree_is_no_evidence(path: str) -> None:
+    line = {"path": path, "size": 1, "mtime_ns": 1, "xxh128": "0" * 32, "evidence": "cold", "when": ""}
+    assert evidence.parse_line(json.dumps(line)) is None
+    assert evidence.parse_line(json.dumps({**line, "path": "a/b"})) is not None
+
+
+def test_an_evidence_file_that_is_damaged_in_its_middle_costs_its_lines(tmp_path: Path) -> None:
+    """Of another host too. What lies before and behind the damage counts, and what is lost is said."""
+    line = '{"path": "d/%d", "size": 5, "mtime_ns": 7, "xxh128": "%032d", "evidence": "cold", "when": "x"}\n'
+    whole = "".join(line % (number, number) for number in range(200)).encode()
+    for seed in range(40):
+        dice = random.Random(seed)
+        at = dice.randrange(len(whole) - 1500)
+        folder = tmp_path / f"{seed}.evidence"
+        folder.mkdir()
+        name = "20260101T000000-another-host-transfer.jsonl"
+        (folder / name).write_bytes(whole[:at] + dice.randbytes(700) + whole[at + 700 :])
+        known = against.read_records([str(folder)])
+        assert 180 <= known.records.count <= 198, seed
+        assert "damaged" in known.notes[0] and name in known.notes[0], seed
+        found = known.records.of_folder("d")
+        assert all(record.digest == f"{int(name):032}" for name, history in found.items() for record in history), seed
+        assert known.by_host["another-host"].count == known.records.count
+
+
+@pytest.mark.parametrize("when", ["0001-01-01", "9999-12-31T23:59:59", "x", "2026-13-01", "\x1b"])
+def test_no_date_is_too_old_or_too_far_off(tmp_path: Path, when: str) -> None:
+    """In a line of evidence, and on the command line."""
+    (tmp_path / "e").mkdir()
+    line = {"path": "a", "size": 1, "mtime_ns": 1, "xxh128": "0" * 32, "evidence": "cold", "when": when}
+    (tmp_path / "e" / "20260101T000000-h-audit.jsonl").write_text(json.dumps(line) + "\n", encoding="ascii")
+    assert against.read_records([str(tmp_path / "e")], "2026-01-01").records.count == 1
+    try:
+        against.read_records([], when)
+    except UsageError as error:
+        assert "is no date" in str(error)
 
 
 @given(st.text(max_size=60))

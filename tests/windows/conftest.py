@@ -1,7 +1,8 @@
 """The Windows suite: real Windows Python under Wine, started by run.sh. On Linux nothing here is collected.
 
 Drives: Q: (a local disk, the instrument's), L: and N: (network drives; N: is \\\\nas\\share too), G: (an external
-disk), E: (8 MiB), P: (this project). Each test gets folders of its own on them.
+disk), E: (8 MiB), P: (this project), R: (the folders behind Q:, L:, G: and N:; one that is renamed there is away). Each
+test gets folders of its own on them.
 """
 
 from __future__ import annotations

@@ -33,15 +33,31 @@ install_program() { # VERSION: the wheel of this project, from a folder of wheel
     --no-warn-script-location vizgen_data_transfer
 }
 
+made_by_linux() { # VERSION: names that Windows cannot make, on Q:
+  local folder
+  folder="$(prefix_of "$1")/disks/q/made by linux"
+  rm -rf "$folder"
+  mkdir -p "$folder"/case/{Folder,folder} "$folder"/{illegal,odd}
+  (
+    cd "$folder"
+    printf plain | tee plain illegal/plain >/dev/null
+    printf upper >case/Data.txt && printf lower >case/data.txt
+    printf 1 >case/Folder/x && printf 2 >case/folder/y
+    printf colon >'illegal/a:b' && printf mark >'illegal/what?'
+    printf odd | tee odd/con odd/nul.txt odd/ends. 'odd/blank ' >/dev/null
+  )
+}
+
 suite() { # VERSION PYTEST-ARGUMENTS...
   local version=$1 code=0
   shift
   mkdir -p "$(prefix_of "$version")/drive_c/home"
   end_wineserver "$version"
   install_program "$version"
+  made_by_linux "$version"
   python_of "$version" -m pytest -p no:cacheprovider -rs --durations=5 "P:\\tests\\windows" "$@" || code=$?
   local manifests=()
-  mapfile -t manifests < <(find "$(prefix_of "$version")/disks/l/kept" -name '*.xxh128' 2>/dev/null)
+  mapfile -t manifests < <(find "$(prefix_of "$version")/disks/l/"kept* -name '*.xxh128' 2>/dev/null)
   for manifest in "${manifests[@]}"; do
     (cd "${manifest%.xxh128}" && xxhsum -c --quiet "../$(basename "$manifest")") || { echo "xxhsum refuses $manifest"; code=1; }
   done

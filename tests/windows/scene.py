@@ -115,12 +115,25 @@ def drop_in(config: Path, *options: str, run: str = RUN, mail: bool = False, **e
     return finish(start([*command, "--", run], config.parent, **environment), report)
 
 
+def audit(config: Path, *options: str, run: str = RUN, **environment: str) -> Result:
+    """`vizgen_data_transfer --audit`."""
+    report = config.parent / "audit.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "vdt.cli.drop_in", "--audit", "--no_email", "--json", str(report), *options]
+    return finish(start([*command, "--", run], config.parent, **environment), report)
+
+
 def copy(source: str, destination: str, cwd: Path, *options: str, **environment: str) -> Result:
     """`vdt copy`."""
     report = cwd / "copy.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "vdt", "copy", source, destination, "--json", str(report), "--progress", "off"]
     return finish(start([*command, *options], cwd, **environment), report)
+
+
+def vdt(*arguments: str, cwd: Path, **environment: str) -> Result:
+    """Any command of `vdt`."""
+    return finish(start([sys.executable, "-m", "vdt", *arguments], cwd, **environment))
 
 
 def contents(tree: Path) -> Dict[str, Any]:

@@ -76,6 +76,7 @@ make_drives() { # VERSION
     ln -sfn "$disks/$letter" "$prefix/dosdevices/$letter:"
   done
   mkdir -p "$disks/home" "$prefix/dosdevices/unc/nas"
+  ln -sfn "$disks" "$prefix/dosdevices/r:" # the folders behind the drives: a test renames one, and its drive is away
   ln -sfn "$disks/n" "$prefix/dosdevices/unc/nas/share" # N: and \\nas\share are one folder
   ln -sfn "$project" "$prefix/dosdevices/p:"
   if ! mountpoint -q "$disks/e"; then

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Any, Callable, Dict, List, Optional
 
-from vdt.audit import no_listener
+from vdt.auditjob import no_listener
 from vdt.auditreport import entry_object, line_object, report_lines, result_object
 from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools, audit_tree
 from vdt.bwlimit import TokenBucket, parse_bwlimit
@@ -22,10 +22,11 @@ from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
 from vdt.jsonfile import check_place, write_json
 from vdt.model import Links, Policy
-from vdt.preflight import check_report
+from vdt.own import get_ready
+from vdt.preflight import COPY, RUNS, check_report
 from vdt.printable import printable
 from vdt.progress import Console, Progress, Silent
-from vdt.scrub import ScrubRequest, parse_duration, parse_shard, parse_size, scrub
+from vdt.scrub import ScrubRequest, ScrubResult, parse_duration, parse_shard, parse_size, scrub
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.version import __version__
@@ -128,14 +129,19 @@ def command(arguments: List[str]) -> int:
     stop_on_signals(stop, progress.say)
     meter = TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else NoLimit()
     tools = AuditTools(stop, progress, meter, progress.say, watch=watch)
+    said = get_ready()
+    if said:
+        progress.say(said)
     if options.runs:
         return _scrub(options, arguments, tools, out)
     request = _request(options)
 
     def check() -> None:
         for report in (options.json, options.jsonl):
-            check_report("" if report == "-" else report or "", request.source or request.destination)
-            check_report("" if report == "-" else report or "", request.destination)
+            path = "" if not report or report == "-" else report
+            if request.source:
+                check_report(path, request.source)
+            check_report(path, request.destination, COPY)
             check_place(report or "")
 
     def work() -> AuditResult:
@@ -270,8 +276,13 @@ def _scrub(options: argparse.Namespace, arguments: List[str], tools: AuditTools,
     )
     supervised(lambda: check_place(options.json or ""), tools.stop)
     printer = Printer(out)
+
+    def work() -> ScrubResult:
+        check_report("" if options.json == "-" else options.json or "", request.root, RUNS)
+        return scrub(request, tools, printer)
+
     try:
-        lines = supervised(lambda: scrub(request, tools, printer), tools.stop)
+        lines = supervised(work, tools.stop)
     except AbandonedError as gone:
         raise AbandonedError(" ".join([str(gone), *tools.watch.hanging()])) from gone
     finally:

@@ -13,6 +13,7 @@ from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import AbandonedError, LostOutputError, VdtError
 from vdt.jsonfile import check_place
 from vdt.model import Evidence, TreeResult
+from vdt.own import get_ready
 from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -72,6 +73,9 @@ def carry_out(
                 watch=watch,
             )
 
+    said = get_ready()
+    if said:
+        progress.say(said)
     try:
         supervised(check, stop)
     except BaseException:  # a report that may lie in the source is not written

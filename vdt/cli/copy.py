@@ -77,6 +77,9 @@ def parser() -> Parser:
         default=Links.COPY.value,
         help="symbolic links (default copy)",
     )
+    what.add_argument(
+        "--streams", action="store_true", help="Windows: alternate data streams too (otherwise they are counted)"
+    )
     what.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
     how = p.add_argument_group("how")
     how.add_argument(
@@ -195,6 +198,7 @@ def _request(options: argparse.Namespace) -> CopyRequest:
         links=Links(options.links),
         fix_modes=True,
         keep_owner=True,
+        streams=options.streams,
     )
     return CopyRequest(
         source=options.source,

@@ -29,6 +29,7 @@ from vdt.fs.posix_handles import (
     cut,
     drop_cache,
     fd_stat,
+    flush,
     read_at,
     read_views,
     read_whole,
@@ -43,9 +44,20 @@ from vdt.fs.posix_process import (
     steady_console,
     terminate_now,
 )
-from vdt.fs.posix_volumes import FOLDER_FLAGS, answer, inside, is_mount, libc, mount_point, real_id, volume
+from vdt.fs.posix_volumes import (
+    FOLDER_FLAGS,
+    answer,
+    inside,
+    is_link,
+    is_mount,
+    libc,
+    mount_point,
+    numbers_stay,
+    real_id,
+    volume,
+)
 from vdt.fs.volume import EntryError, Heal
-from vdt.model import Entry, Kind
+from vdt.model import NO_TIMES, Entry, Kind
 
 __all__ = [
     "DIRECT_MAY_BUFFER",
@@ -66,14 +78,17 @@ __all__ = [
     "drop_cache",
     "explain",
     "fd_stat",
+    "flush",
     "full_path",
     "heal",
     "inside",
+    "is_link",
     "is_mount",
     "list_folder",
     "machine_identity",
     "make_folder",
     "mount_point",
+    "numbers_stay",
     "opened",
     "process_started",
     "read_at",
@@ -161,7 +176,17 @@ def list_folder(path: str, *, tolerant: bool = False) -> List[Entry]:
                         ids = (found.st_dev, found.st_ino)
                         entries.append(
                             _make_entry(
-                                (item.name, Kind.FILE, found.st_size, found.st_mtime_ns, mode & 0o7777, ids, False, "")
+                                (
+                                    item.name,
+                                    Kind.FILE,
+                                    found.st_size,
+                                    found.st_mtime_ns,
+                                    mode & 0o7777,
+                                    ids,
+                                    False,
+                                    "",
+                                    NO_TIMES,
+                                )
                             )
                         )
                     else:
@@ -275,11 +300,15 @@ def set_folder(
             if times:
                 around.set_time(name, source.mtime_ns)
         return
-    ready()
-    if mode:
-        os.chmod(path, source.mode)
-    if times:
-        os.utime(path, ns=(source.mtime_ns, source.mtime_ns))
+    fd = os.open(path, FOLDER_FLAGS)
+    try:
+        ready()
+        if mode:
+            os.fchmod(fd, source.mode)
+        if times:
+            os.utime(fd, ns=(source.mtime_ns, source.mtime_ns))
+    finally:
+        os.close(fd)
 
 
 def _open_beneath(path: str, beneath: str) -> int:
@@ -422,11 +451,13 @@ class Folder:
         created_mode: Optional[int] = None,
         owner: Optional[Tuple[int, int]],
         flush: bool,
+        other_times: Tuple[int, int] = NO_TIMES,
     ) -> None:
         """Give a finished file its owner, mode and times, flush it where asked, and close it.
 
         `created_mode` is what `create` was given: a mode that the file has already is not set again. `owner` is the
-        user and group that are wanted (root only), or None. The descriptor is closed whatever happens.
+        user and group that are wanted (root only), or None. `other_times` are for Windows: here the time of the last
+        reading becomes `mtime_ns` too. The descriptor is closed whatever happens.
         """
         try:
             changed = False
@@ -522,6 +553,14 @@ class Folder:
         """Make a symbolic link with the given time."""
         os.symlink(target, name, dir_fd=self._fd)
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+
+    def streams(self, name: str) -> List[Tuple[str, int]]:
+        """Files have no alternate data streams here."""
+        return []
+
+    def open_stream(self, name: str, stream: str, *, write: bool = False) -> int:
+        """There is none to open."""
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), f"{self.at(name)}:{stream}")
 
     def cached(self, name: str) -> Optional[bool]:
         """Whether the first byte of a file lies in this client's cache; None where the system does not tell.

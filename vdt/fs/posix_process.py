@@ -30,7 +30,7 @@ def process_started(pid: int) -> Optional[str]:
         pass  # no such process, or /proc hides those of others
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has so large a number
         return None
     except OSError:
         pass

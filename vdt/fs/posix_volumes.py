@@ -37,6 +37,7 @@ _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
     0x2FC12FC1: ("zfs", Flush.FILE, False),
 }
 _REMOTE = frozenset({"nfs", "cifs", "smb2"})
+_NUMBERED = frozenset({"ext4", "xfs", "btrfs", "tmpfs", "ramfs", "nfs", "zfs"})
 
 _MOUNTINFO = "/proc/self/mountinfo"
 libc = ctypes.CDLL(None, use_errno=True)
@@ -60,6 +61,17 @@ def answer(path: str) -> Tuple[Tuple[int, int], bool]:
         return (found.st_dev, found.st_ino), empty
     finally:
         os.close(fd)
+
+
+def numbers_stay(path: str) -> bool:
+    """True where the number of a folder stays its own for as long as it lives: not on FUSE and some network mounts,
+    which give it another one when they have forgotten it."""
+    return volume(path).kind in _NUMBERED
+
+
+def is_link(path: str) -> bool:
+    """True where the last part of a path is a link."""
+    return os.path.islink(path)
 
 
 def mount_point(path: str) -> str:

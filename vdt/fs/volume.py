@@ -38,6 +38,7 @@ class Volume:
         why_not_cold: the reason in plain words where `cold_reads` is False.
         remote: lies on another machine.
         free_bytes: advisory; 0 where unknown.
+        streams: files can have alternate data streams.
     """
 
     kind: str
@@ -46,3 +47,4 @@ class Volume:
     why_not_cold: str = ""
     remote: bool = False
     free_bytes: int = 0
+    streams: bool = False

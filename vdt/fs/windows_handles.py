@@ -19,6 +19,7 @@ from typing import Iterator, List, Optional
 
 from vdt.fs.windows_kernel import (
     ACCESS_DENIED,
+    CREATE_ALWAYS,
     CREATE_NEW,
     END_OF_FILE,
     GENERIC_READ,
@@ -68,14 +69,24 @@ def last_error(path: str = "") -> OSError:
     return ctypes.WinError(code)
 
 
-def open_file(path: str, *, read: bool = False, write: bool = False, new: bool = False, cold: bool = False) -> int:
+def open_file(
+    path: str,
+    *,
+    read: bool = False,
+    write: bool = False,
+    new: bool = False,
+    cold: bool = False,
+    anew: bool = False,
+) -> int:
     """A descriptor of a file; others may read, write and delete it meanwhile (the instrument may still hold it).
 
-    `new` makes the file and raises FileExistsError where the name is taken. `cold` passes this client's cache by.
+    `new` makes the file and raises FileExistsError where the name is taken; `anew` makes it, or empties the one that
+    is there. `cold` passes this client's cache by.
     """
     access = (GENERIC_READ if read else 0) | (GENERIC_WRITE if write else 0)
     flags = SEQUENTIAL_SCAN | NORMAL | (NO_BUFFERING if cold else 0)
-    handle = kernel32.CreateFileW(path, access, SHARE_ALL, None, CREATE_NEW if new else OPEN_EXISTING, flags, None)
+    how_made = CREATE_NEW if new else CREATE_ALWAYS if anew else OPEN_EXISTING
+    handle = kernel32.CreateFileW(path, access, SHARE_ALL, None, how_made, flags, None)
     if handle in (INVALID_HANDLE, None):
         raise last_error(path)
     how = os.O_RDWR if read and write else os.O_WRONLY if write else os.O_RDONLY

@@ -13,12 +13,16 @@ assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 GENERIC_READ = 0x80000000
 GENERIC_WRITE = 0x40000000
+WRITE_ATTRIBUTES = 0x100  # FILE_WRITE_ATTRIBUTES
 SHARE_ALL = 0x7  # others may read, write and delete meanwhile
 CREATE_NEW = 1
+CREATE_ALWAYS = 2
 OPEN_EXISTING = 3
 NORMAL = 0x80
 NO_BUFFERING = 0x20000000
 SEQUENTIAL_SCAN = 0x08000000
+BACKUP_SEMANTICS = 0x02000000  # without it no folder is opened
+SYMLINK_TAG, JUNCTION_TAG = 0xA000000C, 0xA0000003  # IO_REPARSE_TAG_SYMLINK, IO_REPARSE_TAG_MOUNT_POINT
 END_OF_FILE = 38  # ERROR_HANDLE_EOF: a read that names its place says so with an error
 ACCESS_DENIED = 5
 SHARING_VIOLATION = 32
@@ -47,6 +51,7 @@ kernel32.ReOpenFile.restype = wintypes.HANDLE
 kernel32.ReOpenFile.argtypes = [wintypes.HANDLE, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD]
 kernel32.FlushFileBuffers.argtypes = [wintypes.HANDLE]
 kernel32.SetFileAttributesW.argtypes = [wintypes.LPCWSTR, wintypes.DWORD]
+kernel32.SetFileTime.argtypes = [wintypes.HANDLE] + [ctypes.POINTER(wintypes.FILETIME)] * 3
 kernel32.OpenProcess.restype = wintypes.HANDLE
 kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
 kernel32.GetProcessTimes.argtypes = [wintypes.HANDLE] + [ctypes.POINTER(wintypes.FILETIME)] * 4
@@ -70,6 +75,18 @@ kernel32.GetVolumeInformationW.argtypes = [
     wintypes.LPWSTR,
     wintypes.DWORD,
 ]
+
+
+class FindStreamData(ctypes.Structure):
+    """WIN32_FIND_STREAM_DATA: one stream of a file; the name is like `:Zone.Identifier:$DATA`."""
+
+    _fields_ = (("size_bytes", ctypes.c_longlong), ("name", ctypes.c_wchar * 296))
+
+
+kernel32.FindFirstStreamW.restype = wintypes.HANDLE
+kernel32.FindFirstStreamW.argtypes = [wintypes.LPCWSTR, ctypes.c_int, ctypes.POINTER(FindStreamData), wintypes.DWORD]
+kernel32.FindNextStreamW.argtypes = [wintypes.HANDLE, ctypes.POINTER(FindStreamData)]
+kernel32.FindClose.argtypes = [wintypes.HANDLE]
 
 
 class Overlapped(ctypes.Structure):

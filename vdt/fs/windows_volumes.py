@@ -8,14 +8,18 @@ import os
 import sys
 import winreg
 from ctypes import wintypes
+from typing import Optional
 
 from vdt.fs.volume import Flush, Volume
+from vdt.fs.windows_errors import explain
 from vdt.fs.windows_handles import long_path
 from vdt.fs.windows_kernel import kernel32
 
 assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 _DRIVE_REMOTE = 4
+_NOT_THERE = frozenset({2, 3, 15, 21})  # no such file, path, drive; not ready
+_NAMED_STREAMS = 0x40000  # FILE_NAMED_STREAMS
 
 
 def volume(path: str) -> Volume:
@@ -23,8 +27,9 @@ def volume(path: str) -> Volume:
     full = os.path.abspath(path)
     drive = ntpath.splitdrive(full)[0] + "\\"
     name = ctypes.create_unicode_buffer(64)
+    flags = wintypes.DWORD(0)
     kind = "unknown"
-    if kernel32.GetVolumeInformationW(drive, None, 0, None, None, None, name, 64):
+    if kernel32.GetVolumeInformationW(drive, None, 0, None, None, ctypes.byref(flags), name, 64):
         kind = name.value
     remote = full.startswith("\\\\") or kernel32.GetDriveTypeW(drive) == _DRIVE_REMOTE
     kept_offline = remote and _offline_files_are_on()
@@ -37,6 +42,7 @@ def volume(path: str) -> Volume:
         why_not_cold="Windows Offline Files may answer from this computer" if kept_offline else "",
         remote=remote,
         free_bytes=free.value,
+        streams=bool(flags.value & _NAMED_STREAMS),
     )
 
 
@@ -51,13 +57,18 @@ def _offline_files_are_on() -> bool:
 
 
 def absence(path: str) -> str:
-    """Why a drive that is missing may be missing, as sentences with a blank before; "" where nothing is known.
+    """Why a drive or share that is missing may be missing, as sentences with a blank before; "" where nothing is known.
 
-    A drive that a user mapped is not seen by a window that runs as administrator, nor by a scheduled task.
+    A drive that a user mapped is not seen by a window that runs as administrator, nor by a scheduled task. A share may
+    be there and refuse: a password that has expired, an account that is locked.
     """
     drive = ntpath.splitdrive(path)[0]
-    if not drive.endswith(":") or os.path.isdir(drive + "\\"):
+    refused = _refusal(drive + "\\") if drive else ""
+    if refused is None:
         return ""
+    said = f" Windows says: {refused}." if refused else ""
+    if not drive.endswith(":"):
+        return said
     share = _mapped_share(drive[0])
     known = (
         f" {drive} is mapped to {share} for this user, and not connected now: open it in File Explorer."
@@ -66,13 +77,27 @@ def absence(path: str) -> str:
     )
     if _is_elevated():
         return (
-            f"{known} This window runs as administrator, and drives that were mapped without that are not seen in it: "
-            "start again in an ordinary window."
+            f"{said}{known} This window runs as administrator, and drives that were mapped without that are not seen "
+            "in it: start again in an ordinary window."
         )
-    return known or (
-        f" Drives are mapped for one user at a time: a scheduled task or another account does not see {drive}; "
-        "map it there, or write the share as \\\\server\\share."
+    return (
+        said
+        or known
+        or (
+            f" Drives are mapped for one user at a time: a scheduled task or another account does not see {drive}; "
+            "map it there, or write the share as \\\\server\\share."
+        )
     )
+
+
+def _refusal(root: str) -> Optional[str]:
+    """What Windows says of a drive or share, in plain words; "" where it is only not there, None where it answers."""
+    try:
+        os.stat(root)
+    except OSError as error:
+        number, words = explain(error)
+        return "" if number in _NOT_THERE else words
+    return None
 
 
 def _mapped_share(letter: str) -> str:

@@ -10,38 +10,22 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Dict, List, Optional, Tuple
 
-from vdt.auditreport import detail_lines, report_lines, result_object
-from vdt.audittree import ALL, AuditRequest, AuditTools, audit_tree
+from vdt.auditreport import report_lines, result_object
+from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.errors import AwayError, RefusedError, StoppedError, VdtError
-from vdt.findings import AuditResult, objection_to_deleting
-from vdt.model import Judged
-from vdt.preflight import check_report
+from vdt.preflight import COPY, check_report
+from vdt.repair import ALL
 from vdt.treelog import TreeLog
 from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
+from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.mail import MailText, compose_lists
 from vdt.vizgen.nearest import did_you_mean, nearest_runs
 from vdt.vizgen.run import Ended, Run, check_isilon, names_of_runs
-
-FATAL, NOT_RIGHT = 16, 8
-
-
-@dataclass(frozen=True)
-class AuditedTree:
-    """One selected tree and what came of it."""
-
-    paths: TreePaths
-    result: Optional[AuditResult] = None
-    error: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        return FATAL if self.error or self.result is None else self.result.exit_code
 
 
 class AuditRun(Run):
@@ -62,7 +46,9 @@ class AuditRun(Run):
             raise RefusedError(f"{NO_SUCH_RUN.sentence(run_id=request.run_id, drive=drive, source=run_folder)} {hint}")
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
-            check_report("" if request.json == "-" else request.json or "", item.source)
+            report = "" if request.json == "-" else request.json or ""
+            check_report(report, item.source)
+            check_report(report, item.destination, COPY)
         for item in self._lay_out():
             if self._around.stop:
                 raise StoppedError(f"The audit was stopped ({self._around.stop.reason}); the same command goes on.")
@@ -159,7 +145,17 @@ class AuditRun(Run):
             self._tell(f"ERROR: {error}", level="error")
         if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
             code = FATAL
-        text = self._text(trees, error, code, reason)
+        text = audit_mail(
+            self._request.run_id,
+            trees,
+            error,
+            passed=not code,
+            reason=reason,
+            notes=self._notes,
+            command=self._request.command,
+            threads=self._settings.threads,
+            elapsed_s=time.monotonic() - self._began,
+        )
         self._hand_out(text, text.plain.strip().split("\n")[-1])
         return Ended(code, text)
 
@@ -182,71 +178,3 @@ class AuditRun(Run):
             "error": error,
             "trees": found,
         }
-
-    def _text(self, trees: Tuple[AuditedTree, ...], error: str, code: int, reason: str) -> MailText:
-        run_id = self._request.run_id
-        passed = not code
-        subject = f"Vizgen data audit {'completed' if passed else 'failed'} for run: {run_id}"
-        if reason:
-            verdict = [f"May the source be deleted? NO: {reason[:1].upper()}{reason[1:]}."]
-            last = f"The source of run {run_id} must be kept: {reason}."
-        else:
-            folders = ", ".join(tree.paths.source for tree in trees)
-            verdict = [
-                f"May the source be deleted? YES: {folders}",
-                "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
-            ]
-            last = (
-                f"The source of run {run_id} may be deleted: every file of it was read back from the destination past "
-                "this client's cache and is identical."
-            )
-        seconds = int(time.monotonic() - self._began)
-        span = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-        locations = [f"{tree.paths.copy_type.label}: {tree.paths.destination}" for tree in trees]
-        sections = [
-            ("Data location(s):", [("", locations or ["none: the audit ended before a tree was read"])]),
-            ("Audit summary:", [(_title(tree), _numbers(tree)) for tree in trees]),
-            ("Findings:", [(tree.paths.copy_type.value, _details(tree)) for tree in trees]),
-            ("Notes:", [("", [*self._notes, *([f"What ended the audit: {error}"] if error else [])])]),
-            ("Command executed:", [("", [self._request.command or "unknown"])]),
-            ("Total execution time:", [("", [f"{span}, using {self._settings.threads} thread(s) for run: {run_id}"])]),
-        ]
-        shown = [(heading, lists) for heading, lists in sections if any(lines for _, lines in lists)]
-        return compose_lists(subject, verdict, shown, last, yes=not reason, passed=passed)
-
-
-def objection(trees: Tuple[AuditedTree, ...], error: str) -> str:
-    """The first reason to keep the source of the run, without its full stop; "" where there is none."""
-    if error:
-        return error.rstrip(".")
-    for tree in trees:
-        name = tree.paths.copy_type.value
-        if tree.error or tree.result is None:
-            return f"{name} could not be audited: {tree.error.rstrip('.')}"
-        reason = objection_to_deleting(tree.result)
-        if reason:
-            return f"{name}: {reason}"
-    missing = [kind.value for kind in CopyType if kind not in {tree.paths.copy_type for tree in trees}]
-    if missing:
-        return f"only an audit of all three trees can say yes, and {', '.join(missing)} took no part in this one"
-    return ""
-
-
-def _title(tree: AuditedTree) -> str:
-    against = f" against {tree.result.against}" if tree.result is not None else ""
-    return f"{tree.paths.copy_type.title}{against}"
-
-
-def _numbers(tree: AuditedTree) -> List[str]:
-    if tree.result is None:
-        return [f"ERROR: {tree.error}"]
-    result = tree.result
-    return [
-        f"{judged.value:<11} {result.files.get(judged, 0)} file(s), {result.size_bytes.get(judged, 0)} bytes"
-        for judged in Judged
-        if result.files.get(judged, 0) or judged is Judged.OK
-    ]
-
-
-def _details(tree: AuditedTree) -> List[str]:
-    return detail_lines(tree.result) if tree.result is not None else []

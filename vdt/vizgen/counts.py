@@ -49,7 +49,12 @@ def table_rows(before: Optional[Count], after: Optional[Count]) -> Tuple[Tuple[s
 
 def table_lines(before: Optional[Count], after: Optional[Count]) -> Tuple[str, ...]:
     """The table as plain text, without its title."""
-    return (RULE, _line(COLUMNS), RULE, *map(_line, table_rows(before, after)), RULE)
+    return ruled(COLUMNS, table_rows(before, after))
+
+
+def ruled(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Tuple[str, ...]:
+    """Any table of a mail as plain text: a rule over and under the headings, and at the end."""
+    return (RULE, _line(columns), RULE, *map(_line, rows), RULE)
 
 
 def check_counts(

@@ -20,7 +20,7 @@ from vdt.model import Count, Evidence, Problem, TreeResult
 from vdt.printable import printable
 from vdt.robocopy.exitcode import exit_text
 from vdt.version import __version__
-from vdt.vizgen.counts import COLUMNS, PYTHON, ROBOCOPY, CountCheck, table_lines, table_rows, table_title
+from vdt.vizgen.counts import COLUMNS, PYTHON, ROBOCOPY, CountCheck, ruled, table_rows, table_title
 from vdt.vizgen.report import RunReport, TreeReport
 from vdt.vizgen.verdict import python_check, robocopy_check, run_passed
 
@@ -51,20 +51,24 @@ class _Para(NamedTuple):
     text: str
 
 
-class _Items(NamedTuple):
+class Items(NamedTuple):
+    """A list."""
+
     title: str  # "" where the section's heading says enough
     lines: Tuple[str, ...]
 
 
-class _Counts(NamedTuple):
+class Table(NamedTuple):
+    """A ruled table and the lines behind it; without rows only these stand there."""
+
     heading: str
     title: str
-    before: Optional[Count]
-    after: Optional[Count]
-    lines: Tuple[str, ...]
+    columns: Tuple[str, ...]
+    rows: Tuple[Tuple[str, ...], ...]
+    lines: Tuple[str, ...]  # that begin with SUCCESS:, WARNING: or ERROR:
 
 
-_Part = Union[_Para, _Items, _Counts]
+_Part = Union[_Para, Items, Table]
 
 
 class _Section(NamedTuple):
@@ -97,20 +101,17 @@ def compose(report: RunReport) -> MailText:
     )
 
 
-def compose_lists(
+def compose_parts(
     subject: str,
     verdict: Sequence[str],
-    sections: Sequence[Tuple[str, Sequence[Tuple[str, Sequence[str]]]]],
+    sections: Sequence[Tuple[str, Sequence[Union[Items, Table]]]],
     last: str,
     *,
     yes: bool,
     passed: bool,
 ) -> MailText:
-    """A mail of lists alone: sections of (heading, lists), each list with its title. Names are escaped here."""
-    made = tuple(
-        _Section(heading, tuple(_Items(title, tuple(_cut(lines, "the JSON report"))) for title, lines in lists))
-        for heading, lists in sections
-    )
+    """A mail of other sections: (heading, parts) each. Names are escaped here; long lists were cut before."""
+    made = tuple(_Section(heading, tuple(parts)) for heading, parts in sections)
     subject = printable(subject)
     return MailText(
         subject,
@@ -133,9 +134,9 @@ def _verdict(report: RunReport) -> Tuple[str, ...]:
     return tuple(lines)
 
 
-def _locations(report: RunReport) -> _Items:
+def _locations(report: RunReport) -> Items:
     lines = tuple(f"{tree.copy_type.label}: {tree.destination}" for tree in report.trees)
-    return _Items("", lines or ("none: the run ended before a tree was chosen",))
+    return Items("", lines or ("none: the run ended before a tree was chosen",))
 
 
 def _summary(report: RunReport) -> Iterator[_Part]:
@@ -148,21 +149,22 @@ def _summary(report: RunReport) -> Iterator[_Part]:
         yield _Para("Nothing was counted.")
 
 
-def _counts(kind: str, tree: TreeReport, before: Optional[Count], after: Optional[Count], check: CountCheck) -> _Counts:
-    return _Counts(f"Data summary {kind} based counts:", table_title(tree.copy_type), before, after, check.lines)
+def _counts(kind: str, tree: TreeReport, before: Optional[Count], after: Optional[Count], check: CountCheck) -> Table:
+    rows = () if before is None and after is None else table_rows(before, after)
+    return Table(f"Data summary {kind} based counts:", table_title(tree.copy_type), COLUMNS, rows, check.lines)
 
 
 def _verification(report: RunReport) -> Iterator[_Part]:
     for tree in report.trees:
         name = tree.copy_type.value
         if tree.result is None:
-            yield _Items(f"{name}: not copied", (tree.error or "not begun when the run ended",))
+            yield Items(f"{name}: not copied", (tree.error or "not begun when the run ended",))
         else:
-            yield _Items(f"{name}: {_state(tree.result)}", tuple(_evidence(tree, tree.result)))
+            yield Items(f"{name}: {_state(tree.result)}", tuple(_evidence(tree, tree.result)))
     if not report.trees:
         yield _Para("Nothing was copied or verified.")
     if report.notes:
-        yield _Items("Notes:", tuple(_cut(report.notes, "the master log")))
+        yield Items("Notes:", tuple(_cut(report.notes, "the master log")))
 
 
 def _state(result: TreeResult) -> str:
@@ -235,7 +237,7 @@ def _files(number: int) -> str:
     return f"{number} file{'' if number == 1 else 's'}"
 
 
-def _exit_codes(report: RunReport) -> _Items:
+def _exit_codes(report: RunReport) -> Items:
     lines = []
     for tree in report.trees:
         name, code, run = tree.copy_type.value, tree.robocopy_code, report.run_id
@@ -248,12 +250,12 @@ def _exit_codes(report: RunReport) -> _Items:
             done = f"Copied {name}" if code < 8 else f"Did not copy all of {name}"
         text = f"{done} for run: {run} with robocopy exit code '{code}': {exit_text(code)}"
         lines.append(f"{tree.copy_type.label}: {text}")
-    return _Items("", tuple(lines) or ("none: no copy was begun",))
+    return Items("", tuple(lines) or ("none: no copy was begun",))
 
 
-def _log_status(report: RunReport) -> _Items:
+def _log_status(report: RunReport) -> Items:
     lines = tuple(f"{tree.copy_type.label}: {tree.log_status or 'No log file'}" for tree in report.trees)
-    return _Items("", lines or ("none: no copy was begun",))
+    return Items("", lines or ("none: no copy was begun",))
 
 
 def _last_line(report: RunReport) -> str:
@@ -279,10 +281,10 @@ def _as_plain(subject: str, verdict: Sequence[str], sections: Sequence[_Section]
 def _plain_part(part: _Part) -> str:
     if isinstance(part, _Para):
         return printable(part.text)
-    if isinstance(part, _Items):
+    if isinstance(part, Items):
         title = [printable(part.title)] if part.title else []
         return "\n".join([*title, *(f"- {printable(line)}" for line in part.lines)])
-    table = () if _uncounted(part) else table_lines(part.before, part.after)
+    table = ruled(part.columns, part.rows) if part.rows else ()
     return "\n".join([part.heading, "", part.title, *table, *map(printable, part.lines), ""])
 
 
@@ -324,15 +326,15 @@ _WRAP = "word-break:break-word"
 def _html_part(part: _Part) -> str:
     if isinstance(part, _Para):
         return f'<p style="{_WRAP}">{_shown(part.text)}</p>'
-    if isinstance(part, _Items):
+    if isinstance(part, Items):
         title = f'<p style="margin:10px 0 2px 0"><b>{_shown(part.title)}</b></p>\n' if part.title else ""
         items = "\n".join(f"<li>{_shown(line)}</li>" for line in part.lines)
         return f'{title}<ul style="margin:2px 0 10px 0;{_WRAP}">\n{items}\n</ul>'
     lines = "\n".join(_html_line(line) for line in part.lines)
     head = f'<p style="margin:14px 0 4px 0"><b>{_shown(part.heading)}</b><br>{_shown(part.title)}</p>\n'
-    if _uncounted(part):
+    if not part.rows:
         return head + lines
-    rows = [_html_row("th", COLUMNS), *(_html_row("td", row) for row in table_rows(part.before, part.after))]
+    rows = [_html_row("th", part.columns), *(_html_row("td", row) for row in part.rows)]
     table = '<table cellspacing="0" style="border-collapse:collapse">\n' + "\n".join(rows) + "\n</table>\n"
     return head + table + lines
 
@@ -348,10 +350,6 @@ def _html_line(line: str) -> str:
 
 def _shown(text: str) -> str:
     return escape(printable(text))
-
-
-def _uncounted(part: _Counts) -> bool:
-    return part.before is None and part.after is None
 
 
 # ------------------------------------------------------------------------------------------------------- the message

@@ -25,6 +25,7 @@ from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError,
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import check_place, write_json
 from vdt.model import Count, Evidence, Existing, Kind, TreeResult, Verify
+from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
@@ -44,6 +45,7 @@ from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType, TreePaths, source_folders, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
+from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
 from vdt.vizgen.nearest import did_you_mean, nearest_runs
 from vdt.vizgen.post import SmtpSettings, send
@@ -141,16 +143,20 @@ class Run:
         self._started = datetime.now().astimezone()
         self._settings = _resolve(request, config)
         self._trees: List[Tree] = []
-        self._notes: List[str] = [*config.warnings, *config.options.remarks]
+        self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
         self._watch = Watch()
         self._master: Optional[MasterLog] = None
+        self._mark = Mark(fs.state_home(), request.run_id)
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
 
     def end_to_end(self) -> Ended:
         """Run, and report however it ended."""
         request = self._request
+        for line in unreported(fs.state_home(), take=not request.dry_run):
+            self._tell(line, level="warning")
+            self._notes.append(line)
         self._tell(f"vizgen_data_transfer {__version__}: run {request.run_id}, configuration {self._config.path}")
         for note in self._notes:
             self._tell(f"NOTE: {note}", level="warning")
@@ -158,6 +164,7 @@ class Run:
         try:
             if request.dry_run:
                 return Ended(supervised(self._dry_run, self._around.stop))
+            self._mark.begin()
             with fs.stay_awake():
                 supervised(self._work, self._around.stop)
         except AbandonedError as gone:
@@ -397,6 +404,7 @@ class Run:
             trouble = self._deliver(self._master)
             if trouble:
                 self._around.say(trouble)
+        self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
         written = self._json_written(path, _run_object(report, self._started))

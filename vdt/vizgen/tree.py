@@ -18,6 +18,7 @@ from vdt.errors import AwayError, LostOutputError, RefusedError, StoppedError, V
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
+from vdt.listing import lister
 from vdt.lock import TreeLock
 from vdt.log_ends import read_ends
 from vdt.manifest import SortedLines
@@ -33,7 +34,7 @@ from vdt.scan import take_snapshot
 from vdt.selection import PARTIAL, Selection, leaves_files_out
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
-from vdt.transfer import lister, transfer_tree
+from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
 from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck

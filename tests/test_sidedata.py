@@ -1,0 +1,145 @@
+"""Alternate data streams: counted, carried over where asked, and never looked for where that costs a round trip."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import pytest
+
+from vdt import fs
+from vdt.cli import copy as copy_command
+from vdt.copytree import CopyRequest, copy_tree
+from vdt.model import Policy, TreeResult
+
+# Stands for NTFS: the streams of a file lie in one dict, and a descriptor of one is that of a plain file.
+Streams = Dict[str, Dict[str, bytes]]
+
+
+@pytest.fixture
+def ntfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets up streams and returns (those there are, files that were asked, a way to break things)."""
+    there: Streams = {}
+    asked: List[str] = []
+    broken: Dict[str, OSError] = {}
+    kind: Dict[str, bool] = {"streams": True, "remote": False, "bent": False}
+    real_volume, beside = fs.volume, tmp_path / "streams"
+    beside.mkdir()
+
+    def place(folder: Any, name: str, stream: str) -> Path:
+        return beside / (folder.at(name).replace("/", "_").replace("\\", "_").replace(":", "_") + "_" + stream)
+
+    def streams(folder: Any, name: str) -> List[Tuple[str, int]]:
+        asked.append(name)
+        if name in broken:
+            raise broken[name]
+        return [(stream, len(data)) for stream, data in there.get(name, {}).items()]
+
+    def open_stream(folder: Any, name: str, stream: str, *, write: bool = False) -> int:
+        path = place(folder, name, stream)
+        if stream in broken:
+            raise broken[stream]
+        if not write and name in there:
+            path.write_bytes(there[name][stream])
+        elif not write and kind["bent"]:
+            path.write_bytes(b"bent")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if write else os.O_RDONLY
+        return os.open(path, flags | getattr(os, "O_BINARY", 0))
+
+    monkeypatch.setattr(fs.Folder, "streams", streams)
+    monkeypatch.setattr(fs.Folder, "open_stream", open_stream)
+    monkeypatch.setattr(
+        fs, "volume", lambda path: replace(real_volume(path), streams=kind["streams"], remote=kind["remote"])
+    )
+    return there, asked, broken, kind, beside
+
+
+def copied(tmp_path: Path, *, streams: bool = False, large: bool = False) -> TreeResult:
+    source = tmp_path / "source"
+    (source / "folder").mkdir(parents=True)
+    (source / "a.txt").write_bytes(b"a" * (2_000_000 if large else 10))
+    (source / "folder" / "b.txt").write_bytes(b"b")
+    policy = Policy(streams=streams)
+    return copy_tree(CopyRequest(str(source), str(tmp_path / "copy"), policy=policy))
+
+
+def test_they_are_counted_and_not_copied(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, beside = ntfs
+    there.update({"a.txt": {"Zone.Identifier": b"[ZoneTransfer]", "x": b""}, "b.txt": {"y": b"12345"}})
+    result = copied(tmp_path)
+    assert result.proven and result.exit_code == 1
+    (note,) = (note for note in result.notes if "alternate" in note)
+    assert note.startswith("3 alternate data stream(s) of 2 file(s), 19 bytes (one is ")
+    assert note.endswith("were not copied; vdt copy --streams does that.")
+    assert list(beside.iterdir()) == []
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_they_are_copied_where_that_is_asked_for(tmp_path: Path, ntfs: Any, large: bool) -> None:
+    there, _, _, _, beside = ntfs
+    there["a.txt"] = {"Zone.Identifier": b"[ZoneTransfer]" * 100_000, "empty": b""}
+    result = copied(tmp_path, streams=True, large=large)
+    assert result.proven
+    assert any("2 alternate data stream(s) of 1 file(s)" in n and "copied and read back" in n for n in result.notes)
+    kept = {path.name.rpartition("_")[2]: path.read_bytes() for path in beside.iterdir() if ".vdt-" in path.name}
+    assert kept == there["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("remote", "streams", "asked_for", "looks"),
+    [
+        (False, True, False, True),
+        (True, True, False, False),  # a call for each file would be a round trip
+        (True, True, True, True),
+        (False, False, True, False),
+    ],
+)
+def test_where_they_are_looked_for(
+    tmp_path: Path, ntfs: Any, remote: bool, streams: bool, asked_for: bool, looks: bool
+) -> None:
+    _, asked, _, kind, _ = ntfs
+    kind.update(remote=remote, streams=streams)
+    result = copied(tmp_path, streams=asked_for)
+    assert result.proven and sorted(asked) == (["a.txt", "b.txt"] if looks else [])
+    assert any("has no alternate data streams" in note for note in result.notes) is not streams
+
+
+def test_one_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: Path, ntfs: Any) -> None:
+    _, _, broken, _, _ = ntfs
+    broken["b.txt"] = PermissionError(13, "no")
+    result = copied(tmp_path)
+    assert result.proven
+    assert "Of 1 file(s) it could not be seen whether they have alternate data streams." in result.notes
+
+
+@pytest.mark.parametrize("how", ["look", "open", "bent"])
+@pytest.mark.parametrize("large", [False, True])
+def test_where_they_are_asked_for_a_stream_that_fails_fails_its_file(
+    tmp_path: Path, ntfs: Any, how: str, large: bool
+) -> None:
+    there, _, broken, kind, _ = ntfs
+    there["a.txt"] = {"x": b"data"}
+    if how == "bent":
+        kind["bent"] = True
+    else:
+        broken["a.txt" if how == "look" else "x"] = NotADirectoryError(20, "no")  # one that cannot heal
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.txt").write_bytes(b"a" * (2_000_000 if large else 10))
+    from vdt.retry import RetryPlan
+
+    request = CopyRequest(str(source), str(tmp_path / "copy"), policy=Policy(streams=True), retry=RetryPlan(0))
+    result = copy_tree(request)
+    assert [problem.path for problem in result.failed] == ["a.txt"] and result.exit_code & 8
+    assert list((tmp_path / "copy").iterdir()) == []
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before + 1, "nothing stays open"
+
+
+def test_the_option(tmp_path: Path) -> None:
+    for given, wanted in (([], False), (["--streams"], True)):
+        options = copy_command.parser().parse(["a", "b", *given])
+        assert copy_command._request(options).policy.streams is wanted

@@ -1,0 +1,123 @@
+"""What is said of an audited run: the verdict over its trees, and the mail. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple, Union
+
+from vdt.auditreport import cut, detail_lines
+from vdt.findings import AuditResult, confirming_hosts, objection_to_deleting, verdict_words
+from vdt.model import Count, Judged
+from vdt.vizgen.layout import CopyType, TreePaths
+from vdt.vizgen.mail import Items, MailText, Table, compose_parts
+
+FATAL = 16
+_COLUMNS = ("Verdict", "Total Files", "Total Size (GB)", "Total Size (Bytes)")
+
+
+@dataclass(frozen=True)
+class AuditedTree:
+    """One selected tree and what came of it."""
+
+    paths: TreePaths
+    result: Optional[AuditResult] = None
+    error: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return FATAL if self.error or self.result is None else self.result.exit_code
+
+
+def audit_mail(
+    run_id: str,
+    trees: Tuple[AuditedTree, ...],
+    error: str,
+    *,
+    passed: bool,
+    reason: str,
+    notes: Sequence[str],
+    command: str,
+    threads: int,
+    elapsed_s: float,
+) -> MailText:
+    """The mail of an audited run, however it ended.
+
+    Args:
+        error: what ended the run, "" where it reached its end.
+        reason: why the source must be kept, see `objection`; "" where it may be deleted.
+    """
+    subject = f"Vizgen data audit {'completed' if passed else 'failed'} for run: {run_id}"
+    if reason:
+        verdict = [f"May the source be deleted? NO: {reason[:1].upper()}{reason[1:]}."]
+        last = f"The source of run {run_id} must be kept: {reason}."
+    else:
+        folders = ", ".join(tree.paths.source for tree in trees)
+        verdict = [
+            f"May the source be deleted? YES: {folders}",
+            "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
+        ]
+        last = (
+            f"The source of run {run_id} may be deleted: every file of it was read back from the destination past "
+            f"this client's cache and is identical{_witness(trees)}."
+        )
+    seconds = int(elapsed_s)
+    span = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    locations = [f"{tree.paths.copy_type.label}: {tree.paths.destination}" for tree in trees]
+    ended = [f"What ended the audit: {error}"] if error else []
+    sections: List[Tuple[str, List[Union[Items, Table]]]] = [
+        ("Data location(s):", [_items("", locations or ["none: the audit ended before a tree was read"])]),
+        ("Audit summary:", [_table(tree) for tree in trees]),
+        ("Findings:", [_items(tree.paths.copy_type.value, _details(tree)) for tree in trees]),
+        ("Notes:", [_items("", [*cut(notes), *ended])]),
+        ("Command executed:", [_items("", [command or "unknown"])]),
+        ("Total execution time:", [_items("", [f"{span}, using {threads} thread(s) for run: {run_id}"])]),
+    ]
+    shown = [(heading, [part for part in parts if part.lines]) for heading, parts in sections]
+    return compose_parts(subject, verdict, [item for item in shown if item[1]], last, yes=not reason, passed=passed)
+
+
+def _witness(trees: Tuple[AuditedTree, ...]) -> str:
+    hosts = min((confirming_hosts(tree.result) for tree in trees if tree.result is not None), default=1)
+    return f" (confirmed by {hosts} hosts)" if hosts > 1 else ""
+
+
+def objection(trees: Tuple[AuditedTree, ...], error: str) -> str:
+    """The first reason to keep the source of the run, without its full stop; "" where there is none."""
+    if error:
+        return error.rstrip(".")
+    for tree in trees:
+        name = tree.paths.copy_type.value
+        if tree.error or tree.result is None:
+            return f"{name} could not be audited: {tree.error.rstrip('.')}"
+        reason = objection_to_deleting(tree.result)
+        if reason:
+            return f"{name}: {reason}"
+    missing = [kind.value for kind in CopyType if kind not in {tree.paths.copy_type for tree in trees}]
+    if missing:
+        return f"only an audit of all three trees can say yes, and {', '.join(missing)} took no part in this one"
+    return ""
+
+
+def _items(title: str, lines: Sequence[str]) -> Items:
+    return Items(title, tuple(lines))
+
+
+def _table(tree: AuditedTree) -> Table:
+    """The verdicts of one tree, and in a line whether they are what they should be."""
+    title, name, result = f"{tree.paths.copy_type.title} Audit Summary", tree.paths.copy_type.value, tree.result
+    if result is None:
+        return Table(f"{name} could not be audited:", title, _COLUMNS, (), (f"ERROR: '{name}': {tree.error}",))
+    rows = []
+    for judged in Judged:
+        files, size_bytes = result.files.get(judged, 0), result.size_bytes.get(judged, 0)
+        if files or judged is Judged.OK:
+            gigabytes = Count(size_bytes=size_bytes).gigabytes
+            rows.append((judged.value, str(files), gigabytes, str(size_bytes)))
+    words = verdict_words(result)
+    state = f"'{name}': {words}{f' ({result.stopped})' if result.stopped else ''}."
+    colour = "ERROR" if result.exit_code else "WARNING" if result.files.get(Judged.EXTRA) else "SUCCESS"
+    return Table(f"Held against {result.against}:", title, _COLUMNS, tuple(rows), (f"{colour}: {state}",))
+
+
+def _details(tree: AuditedTree) -> List[str]:
+    return detail_lines(tree.result) if tree.result is not None else []
