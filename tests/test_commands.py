@@ -33,10 +33,11 @@ PARSERS: Dict[str, Callable[[], Parser]] = {
 }
 
 # (page, heading): where a `# tested` block is run
-HOME, RUN_FOLDER = "home", "run folder"
+HOME, DEMO, RUN_FOLDER = "home", "demo", "run folder"
 PLACES = {
     ("README.md", "Try it without an instrument"): HOME,
     ("docs/user.md", "Auditing and repairing a copy"): HOME,
+    ("docs/user.md", "Looking without copying"): DEMO,
     ("docs/user.md", "Any other folder: `vdt copy`"): HOME,
     ("docs/user.md", "With robocopy's words: `vdt robocopy`"): HOME,
     ("docs/verification.md", "Looking at a copy without this program"): RUN_FOLDER,
@@ -128,7 +129,8 @@ class Place:
     def block(self, page: str, heading: str) -> str:
         """Run a tested block in its place; what it prints."""
         (text,) = (t for p, h, t in shell_blocks() if (p, h) == (page, heading) and t.startswith("# tested\n"))
-        return self.shell(text, self.run_folder if PLACES[page, heading] == RUN_FOLDER else self.home)
+        places = {HOME: self.home, DEMO: self.demo, RUN_FOLDER: self.run_folder}
+        return self.shell(text, places[PLACES[page, heading]])
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +154,10 @@ def test_the_tour_of_the_readme_and_the_look_without_this_program(place: Place) 
     copied = {name: tree["counts"]["files"]["copied"] for name, tree in result["trees"].items()}
     assert copied == {"raw_data": 1, "analysis": 0, "output": 1}
     assert out.rstrip().splitlines()[-1].startswith("May the source be deleted?"), "xxhsum said something"
+    out = place.block("docs/user.md", "Looking without copying")
+    assert out.startswith("May the source be deleted? ") and "1 runs, " in out
+    assert f"{RUN}: no transfer is under way; the last one ended " in out
+    assert "OK       Isilon drive: " in out
     assert place.block("docs/verification.md", "Looking at a copy without this program") == ""
 
 

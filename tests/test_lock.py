@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -885,3 +886,46 @@ def test_a_lock_that_is_left_stays_and_beats_no_more(state: Path) -> None:
     assert mine._heart is not None
     mine._heart.join(5)
     assert not mine._heart.is_alive() and mine.seen() is True
+
+
+def test_each_beat_shows_how_far_the_work_is(state: Path) -> None:
+    asked: List[int] = []
+
+    def work() -> Dict[str, Any]:
+        asked.append(0)
+        return {"files": len(asked)}
+
+    mine = make(state, beat_s=0.01, work=work)
+    mine.acquire()
+    try:
+        for _ in range(500):
+            found = lock.seen_in_file(str(state / "lock.json"))
+            assert found is not None and found[0].token == mine.token
+            if found[1]["files"] > 2:
+                break
+            time.sleep(0.01)
+        assert found[1]["files"] > 2 and found[0].counter >= 1
+    finally:
+        mine.release()
+
+
+def test_work_that_cannot_be_told_costs_no_beat(state: Path) -> None:
+    def work() -> Dict[str, Any]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    mine = make(state, beat_s=0.01, work=work)
+    mine.acquire()
+    try:
+        assert mine.held()
+        found = lock.seen_in_file(str(state / "lock.json"))
+        assert found is not None and found[1] == {}
+    finally:
+        mine.release()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("work", ["x", 7, [1], None], ids=str)
+def test_work_of_a_stranger_that_is_no_object_is_passed_over(state: Path, work: Any) -> None:
+    path = put(state, work=work)
+    found = lock.seen_in_file(str(path))
+    assert found is not None and found[1] == {}

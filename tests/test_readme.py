@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import List, Set
 
@@ -10,10 +11,8 @@ import pytest
 from pages import PAGES, ROOT, blocks, read, section, without_blocks
 from vdt.etc import CONFIG_TEMPLATE, read_template
 
-from vdt.cli import audit as audit_command
-from vdt.cli import copy as copy_command
-from vdt.cli import demo as demo_command
 from vdt.cli import drop_in
+from vdt.cli.main import _COMMANDS
 
 README, USER, VERIFICATION = (read(page) for page in ("README.md", "docs/user.md", "docs/verification.md"))
 
@@ -83,10 +82,9 @@ OF_OTHERS = ("docs/robocopy.md",)  # tests/robocopy/test_docs.py holds it to its
 
 
 def known_options() -> Set[str]:
-    known: Set[str] = set()
-    for parser in (drop_in.parser(), copy_command.parser(), audit_command.parser(), demo_command.parser()):
-        known.update(option for action in parser._actions for option in action.option_strings)
-    return known
+    modules = [import_module(f"vdt.cli.{name.replace('-', '_')}") for name in _COMMANDS]
+    actions = [action for module in (drop_in, *modules) for action in module.parser()._actions]
+    return {option for action in actions for option in action.option_strings}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in OF_OTHERS])

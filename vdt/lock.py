@@ -18,7 +18,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Callable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.errors import LockedError, RefusedError
@@ -74,6 +74,8 @@ class TreeLock:
         tree: the tree that it guards, for messages.
         say: told what it waits for.
         wait: sleeps, returns True when the wait was cut short by a stop.
+        work: how far the work is, as JSON values for whoever looks at the lock; written with each beat. Asked in a
+            thread of its own; what it raises costs the answer, not the lock.
     """
 
     def __init__(
@@ -86,7 +88,9 @@ class TreeLock:
         clock: Callable[[], float] = time.monotonic,
         beat_s: float = BEAT_S,
         lost_after_s: float = LOST_AFTER_S,
+        work: Callable[[], Dict[str, Any]] = dict,
     ) -> None:
+        self._work = work
         self.token = os.urandom(8).hex()
         self.notes: List[str] = []
         self.folder = folder
@@ -152,7 +156,7 @@ class TreeLock:
             else:
                 try:
                     with file:
-                        json.dump(asdict(holder), file)
+                        json.dump(self._values(holder), file)
                 except OSError:
                     _forget(self._path)  # half a lock, that nobody could tell from a live one
                     raise
@@ -160,11 +164,18 @@ class TreeLock:
         there = self._read()  # a share repeats a call whose answer was lost, and then finds what that call made
         return there is not None and there.token == holder.token
 
+    def _values(self, holder: Holder) -> Dict[str, Any]:
+        try:
+            work = self._work()
+        except Exception:  # a lock that is not beaten is lost, whatever there is to be told of the work
+            work = {}
+        return {**asdict(holder), **({"work": work} if work else {})}
+
     def _write_beside(self, holder: Holder) -> str:
         path = f"{self._path}.{self.token}"
         try:
             with open(path, "w", encoding="utf-8") as file:
-                json.dump(asdict(holder), file)
+                json.dump(self._values(holder), file)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -383,13 +394,24 @@ def other_around(place: str, token: str) -> bool:
         current = parent
 
 
+def is_of_here(seen: Holder) -> bool:
+    """True where a holder is, or was, a process of this machine."""
+    return seen.host == host_name() and seen.machine in ("", fs.machine_identity())
+
+
 def died_here(seen: Holder) -> bool:
-    """True where a holder was a process of this machine that is gone."""
-    return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
+    """True where it was one and runs no more."""
+    return is_of_here(seen) and not _lives(seen)
 
 
 def read_holder(path: str) -> Optional[Holder]:
-    """What a lock file says; None where it is not there or makes no sense."""
+    """What a lock file says of its holder; None where it is not there or makes no sense."""
+    found = seen_in_file(path)
+    return None if found is None else found[0]
+
+
+def seen_in_file(path: str) -> Optional[Tuple[Holder, Dict[str, Any]]]:
+    """The holder, and how far its work was at its last beat ({} where it does not say), likewise."""
     try:
         with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
             values = json.load(file)
@@ -402,9 +424,10 @@ def read_holder(path: str) -> Optional[Holder]:
             int(values["counter"]),
             str(values.get("machine", "")),
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        work = values.get("work")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return holder if 0 < holder.process_id < 1 << 32 else None
+    return (holder, work if isinstance(work, dict) else {}) if 0 < holder.process_id < 1 << 32 else None
 
 
 def _forget(path: str) -> None:

@@ -236,6 +236,12 @@ class Outage:
         """True once the destination is given up: nothing is written there any more."""
         return bool(self.lost) and self._destination.away
 
+    @property
+    def waiting(self) -> str:
+        """What is waited for and since when; "" while nothing is away."""
+        told = self._told
+        return f"waiting for {told} since {self._since_text}" if told else ""
+
     def look(self) -> bool:
         """True when a root is away now, or another one stands in its place."""
         begun = self._looks

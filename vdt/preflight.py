@@ -387,6 +387,13 @@ def unprobed(path: str) -> Destination:
     return Destination(_thrice("reached", path, lambda: fs.volume(current)), False, 0)
 
 
+def seen_by_times(found: Destination, step_ns: int, *, fold_case: bool) -> Destination:
+    """A destination that was not probed, with what earlier copies show of it: how far a time that was set came back
+    from what was asked, at most."""
+    keeps_times = step_ns < _NOT_KEPT_NS
+    return replace(found, fold_case=fold_case, time_step_ns=step_ns if keeps_times else 0, keeps_times=keeps_times)
+
+
 def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:
     """Act; a refusal counts only when it comes three times."""
     for attempt in range(1, _TRIES + 1):

@@ -107,6 +107,12 @@ class Records:
             found.setdefault(name, History()).append(record)
         return found
 
+    def time_step_ns(self) -> int:
+        """How far the times that the destination keeps lie from those of the source, at most: what a share that rounds
+        them made of them."""
+        proofs = (record for folder in self._folders for _, record in self._unpack(folder) if record.evidence.proves)
+        return max((abs(record.stored_mtime_ns - record.mtime_ns) for record in proofs), default=0)
+
     def folders(self) -> Tuple[str, ...]:
         """Every folder that has records."""
         return tuple(self._folders)

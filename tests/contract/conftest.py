@@ -346,6 +346,31 @@ def world(tmp_path: Path) -> World:
     return made
 
 
+@pytest.fixture(scope="session")
+def transferred(warm: None, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A run of small files that was transferred and may be deleted; not to be changed: `done` is a copy of it.
+
+    On a busy machine a page now and then stays in the cache, and the probe then promises less: the next transfer reads
+    back again.
+    """
+    made = World(tmp_path_factory.mktemp("transferred"))
+    made.make_run(large_bytes=70_001)
+    assert any(made.transfer().json["verdict"]["may_delete_source"] for _ in range(8))
+    (made.root / "result.json").unlink()
+    return made
+
+
+@pytest.fixture
+def done(transferred: World, tmp_path: Path) -> World:
+    """A run that was transferred and may be deleted."""
+    shutil.copytree(transferred.root, tmp_path, symlinks=True, dirs_exist_ok=True)
+    (tmp_path / "isilon").rename(tmp_path / "copied")  # a World makes its own
+    made = World(tmp_path)
+    made.isilon.rmdir()
+    (tmp_path / "copied").rename(made.isilon)
+    return made
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> World:
     """A world with folders `src` (filled) and no `dst`, for `vdt copy`."""

@@ -19,10 +19,8 @@ from vdt.troubles import NO_RUN_ID
 from vdt.version import __version__
 from vdt.vizgen.counts import parse_ignore_patterns
 from vdt.vizgen.crosscheck import MODES
-from vdt.vizgen.layout import CopyType, check_run_id, parse_copy_types
+from vdt.vizgen.layout import CONFIG_NAME, CopyType, check_run_id, parse_copy_types
 from vdt.vizgen.run import Request, Surroundings, run
-
-CONFIG_NAME = ".vizgen_config.toml"
 
 _EPILOG = """\
 examples:

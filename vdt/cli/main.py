@@ -35,10 +35,38 @@ def _demo(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _may_delete(arguments: List[str]) -> int:
+    from vdt.cli.may_delete import command
+
+    return command(arguments)
+
+
+def _runs(arguments: List[str]) -> int:
+    from vdt.cli.runs import command
+
+    return command(arguments)
+
+
+def _status(arguments: List[str]) -> int:
+    from vdt.cli.status import command
+
+    return command(arguments)
+
+
+def _doctor(arguments: List[str]) -> int:
+    from vdt.cli.doctor import command
+
+    return command(arguments)
+
+
 _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "copy": (_copy, "copy a tree, read every file back and prove it"),
     "audit": (_audit, "read a copy that exists, say what is wrong with it, repair it"),
     "robocopy": (_robocopy, "the same with robocopy's own command line, log and exit code"),
+    "may-delete": (_may_delete, "may the source of a run be deleted? YES, or NO and why"),
+    "status": (_status, "how far the transfer of a run is, from any terminal or computer"),
+    "runs": (_runs, "all runs of the storage: size, date, what is proven, last audit"),
+    "doctor": (_doctor, "is this computer, with this configuration, fit for a transfer?"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
 

@@ -95,6 +95,7 @@ __all__ = [
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",
@@ -258,6 +259,14 @@ def make_folder(
         os.makedirs(path, exist_ok=True)
     if not os.path.isdir(path):  # the answer to mkdir holds it: where the share does not lie this asks nobody
         raise OSError(errno.EIO, "it was said to be made and was not", path)
+
+
+def remove_folder(path: str) -> None:
+    """Remove an empty folder; one that is not there is fine."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
 
 
 def _make_beneath(path: str, beneath: str, parents: bool, ready: Callable[[], None]) -> None:

@@ -16,6 +16,8 @@ from typing import Optional, Sequence, Tuple
 
 from vdt.errors import UsageError
 
+CONFIG_NAME = ".vizgen_config.toml"  # looked for in the working directory
+
 
 class CopyType(enum.Enum):
     """The three trees, in the order in which they are copied and reported."""

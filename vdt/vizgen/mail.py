@@ -8,7 +8,7 @@ no name acts as markup in the HTML; the report holds names as they are.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -22,7 +22,7 @@ from vdt.robocopy.exitcode import exit_text
 from vdt.version import __version__
 from vdt.vizgen.counts import COLUMNS, PYTHON, ROBOCOPY, CountCheck, ruled, table_rows, table_title
 from vdt.vizgen.report import RunReport, TreeReport
-from vdt.vizgen.verdict import python_check, robocopy_check, run_passed
+from vdt.vizgen.verdict import python_check, robocopy_check, run_passed, verdict_lines
 
 LONGEST_LIST = 50
 MARK = "X-Vizgen-Data-Transfer"  # the header that says who wrote a mail; `unsent` looks for it
@@ -123,12 +123,9 @@ def compose_parts(
 def _verdict(report: RunReport) -> Tuple[str, ...]:
     verdict = report.verdict
     if verdict.yes:
-        return (
-            f"May the source be deleted? YES: {', '.join(verdict.folders)}",
-            "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
-            *(f"Manifest {path} (its own SHA-256: {digest})" for path, digest in verdict.manifests),
-        )
-    lines = [f"May the source be deleted? NO: {verdict.reason or report.error or 'the run was not judged.'}"]
+        return verdict_lines(verdict)
+    reason = verdict.reason or report.error or "the run was not judged."
+    lines = list(verdict_lines(replace(verdict, reason=reason)))
     if report.error and report.error.rstrip(".") not in lines[0]:
         lines.append(f"What ended the run: {report.error}")
     return tuple(lines)

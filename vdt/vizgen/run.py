@@ -52,7 +52,7 @@ from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
-from vdt.vizgen.verdict import decide, process_exit_code
+from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
 from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
@@ -226,7 +226,7 @@ class Run:
         for tree in self._trees:
             try:
                 self._watch.phase("Looking at", tree.paths.source)
-                _check_drives(config, tree.paths)
+                check_drives(config, tree.paths)
             except RefusedError as error:
                 tree.refuse(error)
                 raise
@@ -323,7 +323,7 @@ class Run:
         """List what a run would do. No probe, lock, log, mail or folder."""
         results = []
         for item in self._lay_out():
-            _check_drives(self._config, item)
+            check_drives(self._config, item)
             check_source(item.source)
             check_apart(item.source, item.destination)
             records, _ = load_records(item.evidence_folder)
@@ -389,7 +389,7 @@ class Run:
         if request.json:
             report = self._write_json(request.json, report)
         text = compose(report)
-        self._hand_out(text, _verdict_line(report.verdict))
+        self._hand_out(text, verdict_lines(report.verdict)[0])
         return Ended(report.exit_code, text)
 
     def _hand_out(self, text: MailText, last: str) -> None:
@@ -540,7 +540,7 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _check_drives(config: Config, item: TreePaths) -> None:
+def check_drives(config: Config, item: TreePaths) -> None:
     """The source of a tree and the Isilon drive must be there before anything is made.
 
     Raises:
@@ -592,12 +592,6 @@ def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
     used = [(r.result.threads_used, r.result.copy_seconds) for r in reports if r.result is not None]
     seconds = sum(s for _, s in used)
     return sum(t * s for t, s in used) / seconds if seconds else 0.0
-
-
-def _verdict_line(verdict: Verdict) -> str:
-    if verdict.yes:
-        return f"May the source be deleted? YES: {', '.join(verdict.folders)}"
-    return f"May the source be deleted? NO: {verdict.reason}"
 
 
 def _make_logs(folder: str) -> None:

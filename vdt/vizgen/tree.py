@@ -39,6 +39,7 @@ from vdt.treejob import TreeJob
 from vdt.treelog import TreeLog
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import TreePaths
+from vdt.vizgen.pace import Pace
 from vdt.vizgen.report import TreeReport
 from vdt.watch import Watch
 
@@ -204,8 +205,17 @@ class Tree:
         Raises:
             StoppedError: the run was stopped while this tree was counted.
         """
+        self.outage.doing = "beginning"
         lock = TreeLock(
-            self.paths.state_folder, self.paths.destination, say=self._tools.say, wait=self._tools.stop.wait
+            self.paths.state_folder,
+            self.paths.destination,
+            say=self._tools.say,
+            wait=self._tools.stop.wait,
+            work=Pace(
+                self._before.count if self._before is not None else Count(),
+                lambda: self._tools.watch.so_far() if self._begun else None,
+                lambda: self.outage.waiting or self.outage.doing,
+            ),
         )
         self._tools.watch.phase("Taking the lock of", self.paths.destination)
         try:

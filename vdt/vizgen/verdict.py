@@ -38,6 +38,17 @@ def decide(trees: Sequence[TreeReport], *, left_out: str = "", error: str = "") 
     )
 
 
+def verdict_lines(verdict: Verdict) -> Tuple[str, ...]:
+    """The answer as it leads screen, mail and report; names as they are."""
+    if not verdict.yes:
+        return (f"May the source be deleted? NO: {verdict.reason}",)
+    return (
+        f"May the source be deleted? YES: {', '.join(verdict.folders)}",
+        "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
+        *(f"Manifest {path} (its own SHA-256: {digest})" for path, digest in verdict.manifests),
+    )
+
+
 def process_exit_code(
     trees: Sequence[TreeReport], *, robocopy_exit_code: bool = False, stopped_early: bool = False
 ) -> int:

@@ -1,0 +1,318 @@
+"""The destination, tried with real files in a folder of its own, which is taken away again whatever happens.
+
+Everything that a transfer relies on is done once: flush, read past the cache, times, a rename over another file, long
+names, the lock. What a killed process leaves is one folder, `.vdt-doctor-<16 digits>`; the next look names it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Callable, Iterable, Iterator, List, Optional, Tuple
+
+from vdt import fs
+from vdt.errors import LockedError, RefusedError, StoppedError, VdtError
+from vdt.hashing import digest_views
+from vdt.lock import TreeLock
+from vdt.model import Kind, Verify
+from vdt.preflight import Destination, probe
+from vdt.stop import StopFlag
+from vdt.vizgen.doctor.check import Tell, ok, problem, warning
+from vdt.vizgen.doctor.estimate import Speed
+
+TRIAL = re.compile(r"\.vdt-doctor-[0-9a-f]{16}\Z")
+PROBE_BYTES = 64 << 20
+_PIECE_BYTES = 1 << 20
+_SMALL_BYTES = 16 << 10
+_SMALL_FILES = 24
+_MODE = 0o644
+_TIME_NS = 10**18
+_ASK = "Ask whoever runs the storage for the right to make, rename and delete files there."
+_LONG_FOLDER = 110
+_LONG_NAME = "cell_boundaries_" + "z" * 195 + ".hdf5"  # 216 characters, as real runs have them
+_CLOCK_APART_S = 300.0  # Windows refuses to sign in (Kerberos) from there on
+_CLOCK_SEEN_S = 2.0  # FAT keeps times to two seconds
+_EXACT_NS = 100  # NTFS and SMB keep times in steps of 100 ns
+
+
+class TrialFolder:
+    """A folder of our own below a root, for the time of a block. Nothing that is in it then is left."""
+
+    def __init__(self, root: str) -> None:
+        self.path = os.path.join(root, f".vdt-doctor-{os.urandom(8).hex()}")
+        self.left = ""  # why it could not be taken away
+
+    def __enter__(self) -> TrialFolder:
+        fs.make_folder(self.path, parents=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for attempt in range(3):
+            try:
+                _remove(self.path)
+                self.left = ""
+                return
+            except OSError as error:
+                self.left = f"{self.path} could not be removed: {fs.explain(error)[1]}"
+                time.sleep(0.1 * attempt)
+
+
+def _remove(path: str) -> None:
+    """A folder and all that is in it; it is our own."""
+    try:
+        entries = fs.list_folder(path, tolerant=True)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.kind is Kind.FOLDER:
+            _remove(fs.full_path(path, entry.name))
+        else:
+            with fs.Folder(path) as folder:
+                folder.unlink(entry.name)
+    fs.remove_folder(path)
+
+
+def look_at_left_overs(tell: Tell, root: str) -> None:
+    """Name what a look that was killed left."""
+    try:
+        left = [entry.name for entry in fs.list_folder(root, tolerant=True) if TRIAL.match(entry.name)]
+    except OSError:
+        return  # said where the drive itself is looked at
+    for name in left:
+        tell(
+            warning(
+                "Left-overs",
+                f"{os.path.join(root, name)} is of a look that was killed, or of one that is at work now",
+                "Delete that folder when no other vdt doctor runs.",
+            )
+        )
+
+
+def try_share(tell: Tell, root: str, stop: StopFlag, *, wanted: Verify, quick: bool, threads: int) -> Optional[Speed]:
+    """Try the destination.
+
+    Returns:
+        What was measured; None where it cannot be used or `quick` left the measuring out.
+
+    Raises:
+        StoppedError: the stop came first; the folder is gone.
+    """
+    trial = TrialFolder(root)
+    speed: Optional[Speed] = None
+    try:
+        with trial:
+            found = probe(trial.path)
+            _tell_probe(tell, found, wanted)
+            steps: List[Callable[[], None]] = [
+                lambda: _try_clock(tell, trial.path),
+                lambda: _try_long_paths(tell, trial.path),
+                lambda: _try_lock(tell, trial.path, stop),
+            ]
+            for step in steps:
+                _go_on(stop)
+                step()
+            if not quick:
+                speed = _measure(tell, trial.path, found, stop, threads)
+    except StoppedError:
+        raise
+    except (RefusedError, OSError) as error:
+        words = str(error) if isinstance(error, VdtError) else fs.explain(error)[1]
+        tell(problem("Destination", f"{root} cannot be used: {words}", _ASK))
+    finally:
+        if trial.left:
+            tell(warning("Left-overs", trial.left, "Delete that folder by hand."))
+    return speed
+
+
+def _go_on(stop: StopFlag) -> None:
+    if stop:
+        raise StoppedError(f"Stopped ({stop.reason}).")
+
+
+def _tell_probe(tell: Tell, found: Destination, wanted: Verify) -> None:
+    volume = found.volume
+    tell(ok("Rename", "a file is renamed over an existing one in one step"))
+    if not found.keeps_times:
+        remedy = "Ask for the right to write attributes; without it files are told apart by size alone."
+        tell(warning("Times", "setting a file's time was refused", remedy))
+    elif found.time_step_ns > _EXACT_NS:
+        kept = f"kept to about {found.time_step_ns / 1e9:g} s only"
+        tell(warning("Times", kept, "Nothing needs to be done: closer times count as equal."))
+    else:
+        tell(ok("Times", "kept exactly" if not found.time_step_ns else f"kept to {found.time_step_ns} ns"))
+    for note in found.notes:
+        if "was refused" in note and "time" not in note:
+            tell(warning("Rights", note, "Ask for full rights on the folder; the data are not affected."))
+    case = "'a' and 'A' are one name here" if found.fold_case else "'a' and 'A' are two names here"
+    tell(ok("Case of names", case))
+    flush = {
+        fs.Flush.VOLUME: "all that was written is flushed in one call",
+        fs.Flush.FILE: "each file is flushed by itself",
+        fs.Flush.NONE: "there is nothing to flush to (it lies in memory), or it was refused",
+    }[volume.flush]
+    tell(ok("Flush", flush))
+    if not volume.cold_reads:
+        tell(
+            warning(
+                "Evidence",
+                f"files count as read back, and not past this client's cache: {volume.why_not_cold}",
+                "A transfer proves no more from here, and its verdict is NO. Audit the copy from another computer.",
+            )
+        )
+    elif wanted.rank < Verify.COLD.rank:
+        tell(
+            warning(
+                "Evidence",
+                f"the configuration asks for '{wanted.value}' only; files could be read back past this client's cache",
+                'Set verify = "cold" in [vdt], or leave it out.',
+            )
+        )
+    else:
+        tell(ok("Evidence", "files can be read back past this client's cache (cold)"))
+
+
+def _try_clock(tell: Tell, path: str) -> None:
+    """The time that the file server gives a new file, against ours. Nothing is decided by it in a transfer."""
+    with fs.Folder(path) as folder:
+        before = time.time()
+        fs.close(folder.create("clock", _MODE))
+        after = time.time()
+        there = folder.stat("clock").mtime_ns / 1e9
+        folder.unlink("clock")
+    apart = there - after if there > after else there - before if there < before else 0.0
+    words = "the storage's clock agrees with this computer's"
+    if abs(apart) >= _CLOCK_SEEN_S:
+        words = f"the storage's clock is {abs(apart):.1f} s {'ahead' if apart > 0 else 'behind'}"
+    if abs(apart) >= _CLOCK_APART_S:
+        tell(warning("Clock", words, "Set this computer's clock: Windows may refuse to sign in to the share."))
+    else:
+        tell(ok("Clock", f"{words}; a transfer compares no clocks"))
+
+
+def _try_long_paths(tell: Tell, path: str) -> None:
+    """A path and a name as long as real runs have them."""
+    folder = fs.full_path(path, "f" * _LONG_FOLDER)
+    try:
+        fs.make_folder(folder)
+        with fs.Folder(folder) as opened:
+            _put(opened, _LONG_NAME, memoryview(b"x"), flush=False)
+            if opened.stat(_LONG_NAME).size_bytes != 1:
+                raise OSError("another size came back")
+    except OSError as error:
+        tell(
+            warning(
+                "Long paths",
+                f"a name of {len(_LONG_NAME)} characters below {len(folder)} more was refused: {fs.explain(error)[1]}",
+                "Use a shorter folder as destination; files of such names are reported as failed.",
+            )
+        )
+        return
+    length = len(folder) + 1 + len(_LONG_NAME)
+    tell(ok("Long paths", f"a name of {len(_LONG_NAME)} characters in a path of {length} works"))
+
+
+def _put(folder: fs.Folder, name: str, data: memoryview, *, flush: bool) -> None:
+    fd = folder.write_whole(name, data, _MODE)
+    folder.seal(fd, name, mtime_ns=_TIME_NS, mode=None, owner=None, flush=flush)
+
+
+def _try_lock(tell: Tell, path: str, stop: StopFlag) -> None:
+    """Take a lock, see it, and see that a second one is refused."""
+    folder = fs.full_path(path, "lock")
+    lock = TreeLock(folder, path, say=lambda line: None, wait=stop.wait)
+    second = TreeLock(folder, path, say=lambda line: None, wait=stop.wait)
+    try:
+        lock.acquire()
+        held = lock.held() and lock.seen()
+        try:
+            second.acquire()
+            second.release()
+            refused = False
+        except LockedError:
+            refused = True
+    except RefusedError as error:
+        tell(problem("Lock", str(error), _ASK))
+        return
+    finally:
+        lock.release()
+    if held and refused:
+        tell(ok("Lock", "a lock holds, and a second transfer is refused"))
+    else:
+        tell(
+            problem(
+                "Lock",
+                "a second lock was given, or the first one was lost",
+                "Do not let two computers transfer to this storage at once, and ask whoever runs it.",
+            )
+        )
+
+
+def _measure(tell: Tell, path: str, found: Destination, stop: StopFlag, threads: int) -> Speed:
+    """64 MB in one stream, and small files one after the other."""
+    cold = found.volume.cold_reads
+    flush = found.volume.flush is not fs.Flush.NONE
+    call_s, file_s = _small_files(path, cold=cold, flush=found.volume.flush, stop=stop)
+    write, read, right = _large_file(path, cold=cold, flush=flush, stop=stop)
+    if not right:
+        remedy = "Do not use this storage before it is checked."
+        tell(problem("Throughput", "other bytes came back than were written", remedy))
+        return Speed()
+    tell(ok("Latency", f"{call_s * 1000:.2f} ms a call, {file_s * 1000:.1f} ms for a small file with its proof"))
+    back = "past the cache" if cold else "maybe from this computer's cache"
+    tell(ok("Throughput", f"64 MB: written with {write / 1e6:.0f} MB/s, read back with {read / 1e6:.0f} MB/s ({back})"))
+    return Speed(write, read, 0.0, file_s, threads if found.volume.remote else 1)
+
+
+def _small_files(path: str, *, cold: bool, flush: fs.Flush, stop: StopFlag) -> Tuple[float, float]:
+    """(seconds a call, seconds a file), one after the other, flushed as a transfer would."""
+    data = memoryview(os.urandom(_SMALL_BYTES))
+    names = [f"small-{number}" for number in range(_SMALL_FILES)]
+    with fs.Folder(path) as folder:
+        began = time.perf_counter()
+        for name in names:
+            _go_on(stop)
+            _put(folder, f"{name}.new", data, flush=flush is fs.Flush.FILE)
+        if flush is fs.Flush.VOLUME:
+            folder.flush_volume()
+        for name in names:
+            _go_on(stop)
+            folder.read_whole(f"{name}.new", _SMALL_BYTES, cold=cold)
+            folder.settle()
+            folder.replace(f"{name}.new", name)
+        file_s = (time.perf_counter() - began) / _SMALL_FILES
+        began = time.perf_counter()
+        for name in names:
+            folder.unlink(name)
+        return (time.perf_counter() - began) / _SMALL_FILES, file_s
+
+
+def _large_file(path: str, *, cold: bool, flush: bool, stop: StopFlag) -> Tuple[float, float, bool]:
+    """(bytes a second written, read back, whether they are the same)."""
+    piece = memoryview(os.urandom(_PIECE_BYTES))
+    pieces = PROBE_BYTES // _PIECE_BYTES
+    with fs.Folder(path) as folder:
+        began = time.perf_counter()
+        fd = folder.create("large", _MODE)
+        try:
+            for _ in range(pieces):
+                _go_on(stop)
+                fs.write_all(fd, piece)
+        except BaseException:
+            fs.close(fd)
+            raise
+        folder.seal(fd, "large", mtime_ns=None, mode=None, owner=None, flush=flush)
+        written_s = time.perf_counter() - began
+        folder.forget("large")
+        began = time.perf_counter()
+        with folder.back("large", cold=cold) as (_, views):
+            right = digest_views(_watched(views, stop)) == digest_views(piece for _ in range(pieces))
+        read_s = time.perf_counter() - began
+        folder.unlink("large")
+    return PROBE_BYTES / max(written_s, 1e-6), PROBE_BYTES / max(read_s, 1e-6), right
+
+
+def _watched(views: Iterable[memoryview], stop: StopFlag) -> Iterator[memoryview]:
+    for view in views:
+        _go_on(stop)
+        yield view
