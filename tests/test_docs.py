@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,4 +26,6 @@ MAKER = load_maker()
 
 @pytest.mark.parametrize("name", [*MAKER.WHOLE, *MAKER.PARTS])
 def test_a_page_that_is_made_from_the_code_is_the_one_that_would_be_made_now(name: str) -> None:
+    if os.name == "nt" and name == "user.md":
+        pytest.skip("its captures are made on Linux: the paths in them are those of POSIX")
     assert (DOCS / name).read_text(encoding="utf-8") == MAKER.page(name), "python docs/make.py writes it anew"

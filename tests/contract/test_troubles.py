@@ -119,13 +119,18 @@ def test_run_id_that_is_mistyped(small: World, option: str) -> None:
     assert os.listdir(small.isilon) in ([], ["logs"])
 
 
-def test_run_id_that_is_mistyped_in_an_audit(small: World) -> None:
+def test_run_id_that_is_mistyped_later(small: World) -> None:
     """Nearest are the runs that were copied, and nothing is made for one that was not."""
     assert small.transfer().code == 0
     result = small.drop_in("--no_email", "--audit", RUN_ID[:-1] + "3")
     refused(result, troubles.NO_SUCH_RUN)
     assert f"Did you mean {RUN_ID}?" in result.text
     assert not small.run_folder(RUN_ID[:-1] + "3").exists()
+    for command in ("may-delete", "status"):
+        result = small.vdt(command, RUN_ID[:-1] + "3")
+        assert result.code == 16 and f"Did you mean {RUN_ID}?" in result.text, result
+    result = small.vdt("doctor", "--no-email", "--quick", RUN_ID[:-1] + "3")
+    assert result.code == 16 and f"Did you mean {RUN_ID}?" in result.text, result
 
 
 def test_drives(small: World, tmp_path: Path) -> None:

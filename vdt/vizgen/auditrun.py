@@ -24,8 +24,8 @@ from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
 from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.nearest import did_you_mean, nearest_runs
-from vdt.vizgen.run import Ended, Run, check_isilon, names_of_runs
+from vdt.vizgen.nearest import hint
+from vdt.vizgen.run import Ended, Run, check_isilon
 
 
 class AuditRun(Run):
@@ -40,10 +40,8 @@ class AuditRun(Run):
         check_isilon(config)
         run_folder = os.path.join(config.isilon_drive, request.run_id)
         if not os.path.lexists(run_folder):
-            nearest = nearest_runs(request.run_id, names_of_runs([config.isilon_drive]))
-            hint = did_you_mean(nearest) or "Check the run id."
-            drive = config.isilon_drive
-            raise RefusedError(f"{NO_SUCH_RUN.sentence(run_id=request.run_id, drive=drive, source=run_folder)} {hint}")
+            said = NO_SUCH_RUN.sentence(run_id=request.run_id, drive=config.isilon_drive, source=run_folder)
+            raise RefusedError(f"{said} {hint(request.run_id, [config.isilon_drive])}")
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
             report = "" if request.json == "-" else request.json or ""

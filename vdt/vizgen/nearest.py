@@ -1,4 +1,4 @@
-"""Run ids that somebody may have meant. Pure: names in, names out.
+"""Run ids that somebody may have meant: decided from names alone; `hint` lists the folders that hold runs.
 
 Run ids look alike (a date, an instrument, a number), so what is nearest is told by single letters, not by likeness.
 """
@@ -7,8 +7,27 @@ from __future__ import annotations
 
 from typing import Iterable, List, Sequence, Tuple
 
+from vdt import fs
+from vdt.model import Kind
+
 MOST_OFFERED = 3
 _SHORTEST_PART = 4  # letters of a run id that are enough to mean a run
+
+
+def hint(wanted: str, folders: Sequence[str]) -> str:
+    """What to do about a run id that is not there: the nearest folders in `folders`, or a look at what was typed."""
+    return did_you_mean(nearest_runs(wanted, _folders_in(folders))) or "Check the run id."
+
+
+def _folders_in(places: Sequence[str]) -> List[str]:
+    """Names of the folders in `places`; a place that cannot be listed holds none."""
+    found: List[str] = []
+    for place in places:
+        try:
+            found += [entry.name for entry in fs.list_folder(place, tolerant=True) if entry.kind is Kind.FOLDER]
+        except OSError:
+            continue
+    return found
 
 
 def nearest_runs(wanted: str, names: Iterable[str]) -> Tuple[str, ...]:

@@ -24,7 +24,7 @@ from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import check_place, write_json
-from vdt.model import Count, Evidence, Existing, Kind, TreeResult, Verify
+from vdt.model import Count, Evidence, Existing, TreeResult, Verify
 from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
@@ -47,7 +47,7 @@ from vdt.vizgen.layout import CopyType, TreePaths, source_folders, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
-from vdt.vizgen.nearest import did_you_mean, nearest_runs
+from vdt.vizgen.nearest import hint
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import RunReport, TreeReport, Verdict
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
@@ -572,20 +572,9 @@ def _no_source(config: Config, item: TreePaths) -> str:
     run_id = os.path.basename(item.source)
     if any(os.path.isdir(path) for path in source_folders(config.analysis_drive, run_id)):
         return TREE_ELSEWHERE.sentence(kind=item.copy_type.value, source=item.source)
-    runs = names_of_runs([os.path.dirname(path) for path in source_folders(config.analysis_drive, run_id)])
-    hint = did_you_mean(nearest_runs(run_id, runs)) or "Check the run id."
-    return f"{NO_SUCH_RUN.sentence(run_id=run_id, drive=config.analysis_drive, source=item.source)} {hint}"
-
-
-def names_of_runs(folders: Sequence[str]) -> List[str]:
-    """The folders in `folders`; those that cannot be listed hold none."""
-    found: List[str] = []
-    for folder in folders:
-        try:
-            found += [entry.name for entry in fs.list_folder(folder, tolerant=True) if entry.kind is Kind.FOLDER]
-        except OSError:
-            continue
-    return found
+    there = [os.path.dirname(path) for path in source_folders(config.analysis_drive, run_id)]
+    said = NO_SUCH_RUN.sentence(run_id=run_id, drive=config.analysis_drive, source=item.source)
+    return f"{said} {hint(run_id, there)}"
 
 
 def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:

@@ -28,6 +28,7 @@ from vdt.vizgen.doctor.machine import look_at_machine, look_at_robocopy
 from vdt.vizgen.doctor.server import look_at_server
 from vdt.vizgen.doctor.share import PROBE_BYTES, TrialFolder, look_at_left_overs, try_share
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.nearest import hint
 from vdt.vizgen.sources import refuse_in_sources
 
 DEFAULT_THREADS = 8
@@ -156,12 +157,16 @@ def _source(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: _
     place = "on another computer" if volume.remote else "on this computer"
     note(ok("Source drive", f"{drive}: {volume.kind}, {place}, {answer_s(drive) * 1000:.2f} ms a call"))
     if wanted.run_id:
-        for kind in CopyType:
-            source = _paths(wanted, config, kind).source
+        sources = {kind: _paths(wanted, config, kind).source for kind in CopyType}
+        nowhere = not any(os.path.isdir(source) for source in sources.values())
+        near = (
+            hint(wanted.run_id, [os.path.dirname(s) for s in sources.values()]) if nowhere else "The run id is right."
+        )
+        for kind, source in sources.items():
             if os.path.isdir(source):
                 note(ok("Source", f"{kind.value}: {source}"))
             else:
-                remedy = "Check the run id; a tree that lies on the external disk is looked at with --disk."
+                remedy = f"{near} A tree that lies on the external disk is looked at with --disk."
                 note(problem("Source", f"{kind.value} is not there: {source}", remedy))
     if not wanted.quick:
         _read_source(note, wanted, config, stop, known)
