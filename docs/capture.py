@@ -20,7 +20,12 @@ _MODULES = {"vizgen_data_transfer": "vdt.cli.drop_in", "vdt": "vdt"}
 _CLOCK = re.compile(r"(Started|Ended) : .*")
 _LEFT_OUT = re.compile(r"(NOTE|note|evidence|manifest)\b.*|OK: .*")
 _SIZES = {
-    "merfish_raw_data": {"experiment.json": 300, "data/stack_0.dax": 90_000, "data/stack_1.dax": 90_000},
+    "merfish_raw_data": {
+        **dict.fromkeys(("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED"), 0),
+        "experiment.json": 300,
+        "data/stack_0.dax": 90_000,
+        "data/stack_1.dax": 90_000,
+    },
     "merfish_analysis": {"analysis.json": 200},
     "merfish_output": {"region_0/cell_by_gene.csv": 40_000, "region_0/cell_metadata.csv": 65_536},
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from spoil import COMPOSED, DECOMPOSED, damage, flip
 
 from vdt import audit, auditbatches, fs
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
@@ -73,17 +74,6 @@ def fill(root: Path) -> None:
         os.utime(path, ns=(10**18, 10**18))
 
 
-def flip(path: Path, at: int, bit: int = 1) -> None:
-    """Change one byte and keep size and time."""
-    found = path.stat()
-    with path.open("r+b") as file:
-        file.seek(at)
-        old = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([old ^ bit]))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
 def verdicts(result: AuditResult) -> Dict[str, str]:
     return {finding.path: finding.judged.value for finding in result.entries}
 
@@ -93,58 +83,6 @@ def entry(result: AuditResult, path: str) -> Finding:
 
 
 # ---- the twelve ways ---------------------------------------------------------------------------------------------
-
-
-def damage(copy: Path) -> Tuple[Dict[str, str], str, str]:
-    """Spoil a sample run's copy in twelve ways; returns what an audit must say, the file that is to move, and the one
-    that cannot be read."""
-    large = sorted((p for p in copy.rglob("*") if p.is_file()), key=lambda p: -p.stat().st_size)
-    usable = [p for p in large if p.stat().st_size > 2000]
-    zeroed, bit, short, other, gone, folder_file, unreadable, moving, cased = usable[:9]
-    expected: Dict[str, str] = {}
-
-    def said(path: Path, verdict: Judged) -> None:
-        expected[path.relative_to(copy).as_posix()] = verdict.value
-
-    flip(bit, 1234)
-    said(bit, Judged.DIFFERENT)
-    found = zeroed.stat()
-    with zeroed.open("r+b") as file:
-        file.seek(65_536)
-        file.write(bytes(65_536))
-    os.utime(zeroed, ns=(found.st_atime_ns, found.st_mtime_ns))
-    said(zeroed, Judged.DIFFERENT)
-    os.truncate(short, short.stat().st_size - 1)
-    said(short, Judged.DIFFERENT)
-    found = other.stat()
-    other.write_bytes(os.urandom(found.st_size))
-    os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))
-    said(other, Judged.DIFFERENT)
-    gone.unlink()
-    said(gone, Judged.MISSING)
-    lost = next(
-        p
-        for p in sorted(copy.rglob("*"), reverse=True)
-        if p.is_dir() and any(p.iterdir()) and not any(q in usable[:9] or q.is_dir() for q in p.iterdir())
-    )
-    for path in lost.iterdir():
-        said(path, Judged.MISSING)
-    shutil.rmtree(lost)
-    (copy / "notes.txt").write_text("extra")
-    said(copy / "notes.txt", Judged.EXTRA)
-    (copy / "scratch").mkdir()
-    (copy / "scratch" / "one.tmp").write_text("extra")
-    said(copy / "scratch", Judged.EXTRA)
-    folder_file.unlink()
-    folder_file.mkdir()
-    said(folder_file, Judged.TYPE)
-    said(unreadable, Judged.UNREADABLE)
-    said(moving, Judged.UNSTABLE)
-    upper = cased.with_name(cased.name.upper() if cased.name.upper() != cased.name else cased.name.lower())
-    cased.rename(upper)
-    said(cased, Judged.MISSING)
-    said(upper, Judged.EXTRA)
-    return expected, moving.relative_to(copy).as_posix(), unreadable.relative_to(copy).as_posix()
 
 
 @pytest.fixture(scope="session")
@@ -198,6 +136,7 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     bench: Bench, sample_run: Path, monkeypatch: pytest.MonkeyPatch, against: str
 ) -> None:
     shutil.copytree(sample_run / "drive" / tree_root("analysis", RUN), bench.source)
+    (bench.source / COMPOSED).write_bytes(b"1,2" * 50)
     bench.transfer()
     before = {p.relative_to(bench.source).as_posix() for p in bench.source.rglob("*") if p.is_file()}
     assert verdicts(bench.audit(against=against)) == {}
@@ -206,9 +145,45 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     result = bench.audit(against=against)
     assert verdicts(result) == expected
     assert result.exit_code == 8 and result.reached_end
+    for path, other in ((COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)):
+        assert f"'{other}' is" in entry(result, path).reason and "Unicode form alone" in entry(result, path).reason
+    assert sum("differs by case alone" in finding.reason for finding in result.entries) == 2
     assert result.files[Judged.OK] == len(before) - sum(
         1 for path, verdict in expected.items() if verdict != "EXTRA" and path in before
     )
+
+
+def test_a_list_alone_tells_zeros_and_a_cut_end_from_other_bytes(bench: Bench) -> None:
+    """As far as the digests on record know sizes; a manifest does not."""
+    fill(bench.source)
+    (bench.source / "nothing").write_bytes(bytes(5000))
+    bench.transfer()
+    flip(bench.copy / "a.txt", 3)
+    found = (bench.copy / "b.bin").stat()
+    (bench.copy / "b.bin").write_bytes(bytes(found.st_size))
+    os.truncate(bench.copy / "sub" / "c.bin", 69_999)
+    os.truncate(bench.copy / "sub" / "deep" / "d.bin", 0)
+    for against in ("record", "manifest"):
+        result = bench.audit(against=against)
+        damages = {finding.path: finding.diagnosis.damage for finding in result.entries if finding.diagnosis}
+        cut = "truncated" if against == "record" else "other"
+        assert damages == {"a.txt": "other", "b.bin": "zeros", "sub/c.bin": cut, "sub/deep/d.bin": cut}
+        assert all(finding.side is Side.DESTINATION for finding in result.entries)
+        assert ("69999 bytes where 70000 are on record" in entry(result, "sub/c.bin").reason) == (against == "record")
+
+
+@pytest.mark.parametrize("against", ["source", "manifest"])
+def test_a_folder_by_another_case_is_named_beside_its_namesake(bench: Bench, against: str) -> None:
+    fill(bench.source)
+    bench.transfer()
+    try:
+        (bench.copy / "sub").rename(bench.copy / "SUB")
+    except OSError:
+        pytest.skip("case does not tell names apart here")
+    result = bench.audit(against=against)
+    missing = {"sub/c.bin": "MISSING", "sub/deep/d.bin": "MISSING", "sub/empty": "MISSING"}
+    assert verdicts(result) == {"SUB": "EXTRA", **missing}
+    assert entry(result, "SUB").reason.endswith("; 'sub' is missing, whose name differs by case alone")
 
 
 # ---- repair ------------------------------------------------------------------------------------------------------
@@ -237,6 +212,47 @@ def test_repair_heals_what_is_missing_or_changed_at_the_destination_and_nothing_
     assert [line["verdict"] for line in lines if line.get("path") == "b.bin" and "verdict" in line] == ["DIFFERENT"]
     assert lines[0]["against"].startswith("source") and lines[0]["host"]
     assert not list(bench.copy.rglob(".vdt-*")) and not list(bench.copy.parent.glob(".*.vdt"))
+
+
+def test_repair_makes_empty_folders_and_links_and_leaves_what_stands_in_the_way(bench: Bench) -> None:
+    fill(bench.source)
+    (bench.source / "empty" / "below").mkdir(parents=True)
+    (bench.source / "taken").mkdir()
+    (bench.source / "taken" / "x").write_bytes(b"x")
+    try:
+        (bench.source / "link").symlink_to("a.txt")
+    except OSError:
+        pytest.skip("no links can be made here")
+    bench.transfer()
+    assert bench.audit().links == 1
+    shutil.rmtree(bench.copy / "empty")
+    shutil.rmtree(bench.copy / "taken")
+    (bench.copy / "taken").write_bytes(b"a file")
+    (bench.copy / "link").unlink()
+    found = {"empty/below": "MISSING", "link": "MISSING", "taken": "TYPE", "taken/x": "MISSING"}
+    assert verdicts(bench.audit()) == found
+    result = bench.audit(repair=True)
+    assert verdicts(result) == {"taken": "TYPE", "taken/x": "MISSING"}
+    assert result.repaired == ("empty/below", "link") and [path for path, _ in result.refused] == ["taken/x"]
+    assert (bench.copy / "taken").read_bytes() == b"a file" and os.readlink(bench.copy / "link") == "a.txt"
+    assert (bench.copy / "empty" / "below").is_dir()
+
+
+def test_a_source_that_goes_away_before_the_repair_is_not_called_repaired(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vdt import repair
+
+    fill(bench.source)
+    bench.transfer()
+    (bench.copy / "a.txt").unlink()
+    (bench.copy / "b.bin").unlink()
+    probe = repair.preflight.probe
+    monkeypatch.setattr(
+        repair.preflight, "probe", lambda path: ((bench.source / "a.txt").unlink(missing_ok=True), probe(path))[1]
+    )
+    result = bench.audit(repair=True)
+    assert result.repaired == ("b.bin",) and verdicts(result) == {"a.txt": "MISSING"} and result.exit_code == 8
 
 
 def test_an_accepted_source_replaces_the_copy(bench: Bench) -> None:

@@ -211,12 +211,8 @@ def test_commands_in_the_text_have_options_that_are_theirs(page: str) -> None:
 
 
 OF_THE_SHELL = (
-    "Set-Location ",
-    "$env:Path = ",
-    "notepad ",
-    "if (-not (Test-Path $PROFILE))",
-    ". $PROFILE",
-    "start_eivdt",
+    *("Set-Location ", "$env:Path = ", "notepad ", "if (-not (Test-Path $PROFILE))", ". $PROFILE", "start_eivdt"),
+    *("$vdt = ", "$action = ", "$trigger = ", "$settings = ", "-RestartCount ", "Register-ScheduledTask "),
 )
 _PIP = re.compile(r'(?:& "[^"]*\\(?:python|pip)\.exe"|python|\.venv\\Scripts\\python) (?:-m pip )?(install.*)')
 _VENV = re.compile(r'(?:python|py -3\.9) -m venv (?:"\$env:LOCALAPPDATA\\eivdt"|\.venv)')
@@ -237,6 +233,9 @@ def test_every_line_of_powershell_is_one_that_is_known(capsys: pytest.CaptureFix
 
 
 def _kind(step: str, of_pip: str) -> str:
+    task = re.fullmatch(r"-Argument '(.*)'", step)  # of a scheduled task that starts vdt
+    if task:
+        step = f"vdt {task[1]}"
     pip = _PIP.fullmatch(step)
     if not step or step.startswith(OF_THE_SHELL):
         return "shell"

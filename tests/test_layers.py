@@ -32,7 +32,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
         *("printable", "options", "rsync_options", "bwlimit", "robocopy", "tuning"),
         *("selection", "copyjob", "steps", "decision"),
         *("diagnosis", "findings", "expected", "auditplan", "auditbatches", "auditreport", "chosen"),
-        *("checksums", "foreign", "namesakes", "troubles"),
+        *("checksums", "foreign", "namesakes", "pulse", "page", "troubles"),
     ),
     2: ("fs",),
     1: ("model", "__init__"),
@@ -59,6 +59,8 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("checksums", "hashing"): "xxh128 in one go is made there",
     ("foreign", "checksums"): "a line names its algorithm",
     ("foreign", "printable"): "names are quoted in refusals",
+    ("page", "printable"): "names stand in it",
+    ("page", "pulse"): "curves are drawn",
     # among the verbs
     ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
@@ -68,6 +70,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
     ("listing", "outage"): "a folder is listed again when its side is back",
+    ("progress", "watch"): "where nothing moves the screen says whose answer is waited for",
     ("treelog", "appender"): "a log and evidence grow at the end",
     ("evidence", "appender"): "even on a share that goes away",
     # the audit's values
@@ -108,8 +111,8 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
 SPEAK_OF_FS = {"copyjob", "steps", "batches"}  # values and words of `fs` (Volume, Flush, explain), no call on a disk
 PURE = {*ROWS[3], *SPEAK_OF_FS, "model", "errors", "version"}
 IMPURE_IMPORTS = {"os", "time", "threading", "pathlib"}
-# bwlimit holds the token bucket that all workers share, beside the parser of its rate.
-PURE_EXCEPTIONS = {("bwlimit", "time"), ("bwlimit", "threading")}
+# bwlimit holds the token bucket that all workers share, beside the parser of its rate; pulse is told by several.
+PURE_EXCEPTIONS = {("bwlimit", "time"), ("bwlimit", "threading"), ("pulse", "threading")}
 
 
 def modules() -> List[Path]:

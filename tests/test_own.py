@@ -38,9 +38,12 @@ how, command, *arguments = sys.argv[1:]
 import vdt.transfer
 from vdt.cli import drop_in, main
 here = os.path.dirname(vdt.transfer.__file__)
-real = vdt.transfer.transfer_tree
 
-def first_byte(*given, **named):
+def at_first_byte(module, name):
+    real = getattr(module, name)
+    setattr(module, name, lambda *given, **named: first_byte() or real(*given, **named))
+
+def first_byte():
     if not refuser.away:
         os.rename(here, here + " away")
     refuser.away = True
@@ -48,10 +51,12 @@ def first_byte(*given, **named):
         os.kill(os.getpid(), signal.SIGINT)
     if how == "defect":
         raise ZeroDivisionError("a defect")
-    return real(*given, **named)
 
-import vdt.copytree, vdt.vizgen.tree
-vdt.copytree.transfer_tree = vdt.vizgen.tree.transfer_tree = first_byte
+import vdt.cli.audit, vdt.copytree, vdt.vizgen.auditrun, vdt.vizgen.tree
+for module in (vdt.copytree, vdt.vizgen.tree):
+    at_first_byte(module, "transfer_tree")
+for module in (vdt.cli.audit, vdt.vizgen.auditrun):
+    at_first_byte(module, "audit_tree")
 code = drop_in.main(arguments) if command == "drop-in" else main.main([command, *arguments])
 refuser.away = False
 print("ASKED", code, refuser.asked)
@@ -159,6 +164,23 @@ def test_the_other_commands(place: Place, command: str) -> None:
     arguments += ["/E", "/UNILOG:log.txt"] if command == "robocopy" else ["--log", "log.txt"]
     assert place.run("succeeds", command, str(source), str(copy), *arguments).code == 1
     assert json.loads((place.root / "result.json").read_text("ascii"))["complete"]
+
+
+def test_an_audit_and_its_mail(place: Place) -> None:
+    box = Box()
+    for kind in ("raw_data", "analysis", "output"):
+        shutil.copytree(place.root / "source" / f"merfish_{kind}" / "RUN", place.root / "isilon" / "RUN" / kind)
+    (place.root / "isilon" / "RUN" / "output" / "folder" / "f.dat").write_bytes(b"damaged")
+    with servers() as start:
+        place.configure(start(box))
+        ended = place.run("finds", "drop-in", "--audit", "--json", "result.json", "RUN")
+    assert ended.code == 8 and len(box.mails) == 1, ended.out
+
+
+def test_an_audit_of_any_tree(place: Place) -> None:
+    shutil.copytree(place.root / "source", place.root / "copy")
+    arguments = ["--source", str(place.root / "source"), "--json", "result.json", "--jsonl", "lines"]
+    assert place.run("succeeds", "audit", str(place.root / "copy"), *arguments).code == 0
 
 
 @pytest.mark.parametrize("remote", [True, False])

@@ -76,6 +76,7 @@ FOREIGN = {
     "docs/admin.md": {"--no-deps", "--prefix", "--force-reinstall"},
     "docs/migration.md": {"--delete"},
     "docs/verification.md": {"--quiet"},
+    "docs/watch.md": {"--now"},
     "docs/windows.md": {"--no-index", "--find-links"},
 }
 OF_OTHERS = ("docs/robocopy.md",)  # tests/robocopy/test_docs.py holds it to its own tables

@@ -103,7 +103,7 @@ class TreeLock:
         self._heart: Optional[threading.Thread] = None
         self._lost = False
         self._beating, self._asking = threading.Lock(), threading.Lock()
-        self._counter = 0
+        self._counter = self._beside = 0
         self._beaten_at = self._seen_at = -math.inf  # when the lock was last written, and last read as ours
         self._home: Tuple[int, int] = (0, 0)  # the folder around the state folder, to tell a share that is away
 
@@ -139,7 +139,10 @@ class TreeLock:
         try:
             return self._put_in_place(mine, self._me)
         finally:
-            os.unlink(mine)
+            try:
+                os.unlink(mine)
+            except PermissionError:  # Windows, while somebody reads it: it stays until the lock is given back
+                pass
 
     def _put_in_place(self, beside: str, holder: Holder) -> bool:
         """Give a lock file that lies beside its name, unless that is taken."""
@@ -172,9 +175,10 @@ class TreeLock:
         return {**asdict(holder), **({"work": work} if work else {})}
 
     def _write_beside(self, holder: Holder) -> str:
-        path = f"{self._path}.{self.token}"
+        self._beside += 1  # each under a name of its own: an earlier one may be a name of the lock itself
+        path = f"{self._path}.{self.token}-{self._beside}"
         try:
-            with open(path, "w", encoding="utf-8") as file:
+            with open(path, "x", encoding="utf-8") as file:
                 json.dump(self._values(holder), file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -186,7 +190,8 @@ class TreeLock:
     def _undo(self) -> None:
         """Take back what a refused `acquire` made; never raises."""
         _ended.add(self.token)
-        _forget(f"{self._path}.{self.token}")
+        for number in range(1, self._beside + 1):
+            _forget(f"{self._path}.{self.token}-{number}")
         found = self._read()
         if found is not None and found.token == self.token:
             _forget(self._path)
@@ -195,6 +200,8 @@ class TreeLock:
     def _take_over(self) -> None:
         """Return when the lock that stands in the way was removed; raise LockedError when it is alive."""
         seen = self._read()
+        if seen is not None and seen.token == self.token:
+            return  # our own, that could not be read a moment ago
         if seen is not None and seen.host == self._me.host and seen.machine in ("", self._me.machine):
             if _lives(seen):
                 raise LockedError(
@@ -372,6 +379,19 @@ class TreeLock:
                 os.rmdir(folder)
             except OSError:
                 return
+
+
+def sweep(folder: str) -> None:
+    """Remove the lock of a transfer of this machine that is over from a state folder that is not the one in use."""
+    seen = read_holder(os.path.join(folder, LOCK_NAME))
+    if seen is None or not died_here(seen):
+        return
+    left = TreeLock(folder, say=lambda line: None, wait=lambda seconds: True)
+    try:
+        left.acquire()
+    except RefusedError:
+        return  # somebody else's now, or it cannot be removed: it holds nobody up
+    left.release()
 
 
 def other_around(place: str, token: str) -> bool:

@@ -235,6 +235,14 @@ STILL_WRITTEN = Trouble(
     "Wait for the experiment to end, " + SAME_AGAIN + ".",
     _HERE + "test_source_is_still_written",
 )
+NOT_FINISHED = Trouble(
+    "The run is not finished",
+    "The run is not finished: {markers} {are} missing in {folder} ({meaning}).",
+    "The instrument or the analysis has not written all of its marks yet: more is to come, and it is in no copy.",
+    "Wait, or `--wait_finished`; what was copied is not copied again. See "
+    "[is the run finished?](../README.md#is-the-run-finished)",
+    "tests/contract/test_finished.py::test_an_unfinished_run_is_copied_and_named_and_its_source_stays",
+)
 INSIDE_SOURCE = Trouble(
     "Source and destination lie in each other",
     "The destination {destination} lies inside the source ({source}). Choose a destination outside of it.",
@@ -412,7 +420,8 @@ GROUPS: Tuple[Tuple[str, Tuple[Trouble, ...]], ...] = (
         "Drives and the run",
         (
             *(NO_SUCH_RUN, TREE_ELSEWHERE, NO_SOURCE_DRIVE, NO_DISK, NO_ISILON_DRIVE, NOT_CONNECTED, AS_ADMINISTRATOR),
-            *(NO_RIGHT_TO_WRITE, NO_ROOM, LOCKED, OLD_LOCK, NO_END, ON_THE_NETWORK, STILL_WRITTEN, INSIDE_SOURCE),
+            *(NO_RIGHT_TO_WRITE, NO_ROOM, LOCKED, OLD_LOCK, NO_END, ON_THE_NETWORK),
+            *(NOT_FINISHED, STILL_WRITTEN, INSIDE_SOURCE),
         ),
     ),
     (

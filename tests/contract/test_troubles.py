@@ -22,7 +22,7 @@ from fake_robocopy import FakeRobocopy
 from vdt import troubles
 from vdt.troubles import Trouble
 
-from .conftest import DROP_IN, LARGE_BYTES, RUN_ID, Inbox, Result, World, partials, plain_text, wait_for
+from .conftest import DROP_IN, LARGE_BYTES, RUN_ID, TREES, Inbox, Result, World, partials, plain_text, wait_for
 from .test_drop_in import Fidget
 
 
@@ -37,9 +37,11 @@ def refused(result: Result, trouble: Trouble) -> None:
 
 def fill(world: World) -> None:
     """A small run; most of what goes wrong needs no more."""
-    for kind in ("raw_data", "analysis", "output"):
+    for kind in TREES:
         world.source(kind).mkdir(parents=True)
         (world.source(kind) / f"{kind}.csv").write_bytes(kind.encode() * 50_000)
+    for flag in ("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED"):
+        (world.source() / flag).touch()
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ def carry_out(
         VdtError: a report may lie in the source: nothing may be written there.
     """
 
+    watch.roots = (request.source, request.destination)
+
     def check() -> None:
         for report in reports:
             check_report("" if report == "-" else report or "", request.source)

@@ -132,7 +132,7 @@ def command(arguments: List[str]) -> int:
     bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
-    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
+    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress, watch)
     stop_on_signals(stop, progress.say)
 
     result, error = carry_out(

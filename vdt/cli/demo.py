@@ -60,7 +60,7 @@ def command(arguments: List[str]) -> int:
     stop_on_signals(stop, progress.say)
     try:
         request = Request(sample.DEFAULT_RUN_ID, config, " ".join(["vdt", "demo", *arguments]), mail=False)
-        ended = run(request, Surroundings(stop, progress, lambda line: say(f"   {line}"), sys.stdout))
+        ended = run(request, Surroundings(stop, progress, lambda line: say(f"   {line}"), sys.stdout, progress.pulse))
     finally:
         progress.end()
     if stop or ended.mail is None:

@@ -29,6 +29,12 @@ def _robocopy(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _watch(arguments: List[str]) -> int:
+    from vdt.cli.watch import command
+
+    return command(arguments)
+
+
 def _demo(arguments: List[str]) -> int:
     from vdt.cli.demo import command
 
@@ -67,6 +73,7 @@ _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "status": (_status, "how far the transfer of a run is, from any terminal or computer"),
     "runs": (_runs, "all runs of the storage: size, date, what is proven, last audit"),
     "doctor": (_doctor, "is this computer, with this configuration, fit for a transfer?"),
+    "watch": (_watch, "transfer each run that becomes finished and is not proven yet"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
 

@@ -280,6 +280,12 @@ def _guarded(main: Callable[[List[str]], int], arguments: List[str], say: Callab
     except BrokenPipeError as error:
         _lost_output.append(str(error))
         return FATAL
+    except MemoryError:
+        say(
+            "This computer's memory was not enough. What was proven before stays. End other programs or give fewer "
+            "--threads; the same command goes on."
+        )
+        return FATAL
     except Exception as error:
         if debug:
             import traceback

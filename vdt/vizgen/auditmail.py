@@ -10,6 +10,8 @@ from vdt.findings import AuditResult, confirming_hosts, objection_to_deleting, v
 from vdt.model import Count, Judged
 from vdt.vizgen.layout import CopyType, TreePaths
 from vdt.vizgen.mail import Items, MailText, Table, compose_parts
+from vdt.vizgen.report import Verdict
+from vdt.vizgen.verdict import verdict_lines
 
 FATAL = 16
 _COLUMNS = ("Verdict", "Total Files", "Total Size (GB)", "Total Size (Bytes)")
@@ -26,6 +28,13 @@ class AuditedTree:
     @property
     def exit_code(self) -> int:
         return FATAL if self.error or self.result is None else self.result.exit_code
+
+
+def audit_verdict(trees: Tuple[AuditedTree, ...], reason: str) -> Verdict:
+    """The verdict of a transfer in the audit's words; `reason` as `objection` gives it."""
+    if reason:
+        return Verdict(False, f"{reason[:1].upper()}{reason[1:]}.")
+    return Verdict(True, folders=tuple(tree.paths.source for tree in trees))
 
 
 def audit_mail(
@@ -46,16 +55,11 @@ def audit_mail(
         error: what ended the run, "" where it reached its end.
         reason: why the source must be kept, see `objection`; "" where it may be deleted.
     """
+    verdict = verdict_lines(audit_verdict(trees, reason))
     subject = f"Vizgen data audit {'completed' if passed else 'failed'} for run: {run_id}"
     if reason:
-        verdict = [f"May the source be deleted? NO: {reason[:1].upper()}{reason[1:]}."]
         last = f"The source of run {run_id} must be kept: {reason}."
     else:
-        folders = ", ".join(tree.paths.source for tree in trees)
-        verdict = [
-            f"May the source be deleted? YES: {folders}",
-            "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
-        ]
         last = (
             f"The source of run {run_id} may be deleted: every file of it was read back from the destination past "
             f"this client's cache and is identical{_witness(trees)}."

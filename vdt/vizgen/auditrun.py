@@ -22,10 +22,11 @@ from vdt.repair import ALL
 from vdt.treelog import TreeLog
 from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
-from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, objection
+from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_verdict, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.nearest import hint
 from vdt.vizgen.run import Ended, Run, check_isilon
+from vdt.vizgen.verdict import verdict_object
 
 
 class AuditRun(Run):
@@ -47,6 +48,8 @@ class AuditRun(Run):
             report = "" if request.json == "-" else request.json or ""
             check_report(report, item.source)
             check_report(report, item.destination, COPY)
+        if os.path.isdir(self._flags_lie_in):  # else the source is gone, and nothing of it can still come
+            self._check_finished()
         for item in self._lay_out():
             if self._around.stop:
                 raise StoppedError(f"The audit was stopped ({self._around.stop.reason}); the same command goes on.")
@@ -138,7 +141,7 @@ class AuditRun(Run):
         trees = tuple(getattr(self, "_audited", ()))
         for tree in trees:
             code = max(code, tree.exit_code)
-        reason = objection(trees, error)
+        reason = objection(trees, error) or self._unfinished()
         if error:
             self._tell(f"ERROR: {error}", level="error")
         if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
@@ -157,6 +160,13 @@ class AuditRun(Run):
         self._hand_out(text, text.plain.strip().split("\n")[-1])
         return Ended(code, text)
 
+    def _unfinished(self) -> str:
+        """Why the source of a copy that is right must be kept all the same, without its full stop."""
+        if self._finished is None:
+            return "whether the run is finished was not looked at"
+        objection = self._finished.objection.rstrip(".")
+        return objection[:1].lower() + objection[1:]
+
     def _object(self, trees: Tuple[AuditedTree, ...], error: str, code: int, reason: str) -> Dict[str, Any]:
         found: Dict[str, Any] = {}
         for tree in trees:
@@ -172,7 +182,7 @@ class AuditRun(Run):
             "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
             "complete": bool(trees) and all(tree.result is not None and tree.result.reached_end for tree in trees),
             "exit_code": code,
-            "verdict": {"may_delete_source": not reason, "reason": reason},
+            "verdict": {**verdict_object(audit_verdict(trees, reason)), "reason": reason},
             "error": error,
             "trees": found,
         }

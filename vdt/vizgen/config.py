@@ -23,6 +23,7 @@ from vdt.robocopy.list_options import parse_list_options
 from vdt.robocopy.options import parse_option_string
 from vdt.rsync_options import parse_rsync_options
 from vdt.vizgen.config_keys import OPTION_KEYS, PATH_KEYS, TOP_KEYS, VDT_KEYS
+from vdt.vizgen.finished import MARKERS
 from vdt.vizgen.toml_table import Checker, Table, read_toml, unknown_keys
 
 DEFAULT_ROBOCOPY = "/Z /E /J"
@@ -71,6 +72,7 @@ class Config:
     share_wait_s: Optional[float] = None
     bwlimit: Optional[str] = None  # parse_bwlimit takes it
     settle_s: Optional[float] = None
+    finished_markers: Tuple[str, ...] = MARKERS  # files in raw_data that a finished run has
     robocopy_check: Optional[str] = None  # auto, on, off
     also_hash: Optional[str] = None  # md5, sha256
     warnings: Tuple[str, ...] = ()
@@ -220,9 +222,22 @@ def _settings(table: Table, checker: Checker) -> Dict[str, Any]:
         "share_wait_s": table.seconds("share_wait_s"),
         "bwlimit": bwlimit,
         "settle_s": table.seconds("settle_s"),
+        "finished_markers": _markers(table, checker),
         "robocopy_check": table.choice("robocopy_check", ("auto", "on", "off")),
         "also_hash": table.choice("also_hash", ("md5", "sha256")),
     }
+
+
+def _markers(table: Table, checker: Checker) -> Tuple[str, ...]:
+    """Which of the known flags a finished run has at this facility; at least one."""
+    if "finished_markers" not in table:
+        return MARKERS
+    before = len(checker.faults)
+    names = table.texts("finished_markers")
+    wrong = [name for name in names if name not in MARKERS]
+    if (wrong or not names) and len(checker.faults) == before:
+        table.fault("finished_markers", f"has to name one or more of {', '.join(MARKERS)}.")
+    return tuple(name for name in MARKERS if name in names)
 
 
 def _mail_service(top: Table, table: Table, checker: Checker, *, need_mail: bool) -> Dict[str, Any]:

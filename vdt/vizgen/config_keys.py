@@ -133,6 +133,13 @@ KEYS: Tuple[Key, ...] = (
     ),
     Key(
         "vdt",
+        "finished_markers",
+        "one or more of the three",
+        '`["EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED"]`',
+        "the files in the raw data by which a run is known to be [finished](../README.md#is-the-run-finished)",
+    ),
+    Key(
+        "vdt",
         "robocopy_check",
         "`auto`, `on`, `off`",
         "`auto`",

@@ -67,6 +67,11 @@ def stamp(when: datetime) -> str:
     return when.strftime("%Y%m%dT%H%M%S")
 
 
+def page_name(run_id: str, when: datetime) -> str:
+    """File name of the HTML report, in the logs folder."""
+    return f"{run_id}.{stamp(when)}.html"
+
+
 def tree_paths(
     copy_type: CopyType,
     run_id: str,
