@@ -31,8 +31,9 @@ def parser() -> Parser:
     """The options of `vdt demo`."""
     p = Parser(
         prog="vdt demo",
-        description="Writes a small MERSCOPE run (about 2,000 files, 200 MB) and a configuration, transfers the run "
-        "with vizgen_data_transfer, reads everything once more and shows the mail and all files that were written.",
+        usage="%(prog)s [OPTIONS] [DIR]",
+        description="Writes a small MERSCOPE run (about 2,000 files, 200 MB) and a configuration, transfers the run\n"
+        "with vizgen_data_transfer, reads everything once more and shows the mail and all files that\nwere written.",
     )
     p.add_argument("folder", nargs="?", default="vdt_demo", metavar="DIR", help="folder to work in (default: vdt_demo)")
     p.add_argument("--seed", type=int, default=1, help="seed of the sample run (default 1)")

@@ -20,10 +20,12 @@ from vdt.errors import AwayError, RefusedError, StoppedError, VdtError
 from vdt.preflight import COPY, check_report
 from vdt.repair import ALL
 from vdt.treelog import TreeLog
+from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
 from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_page, audit_said, audit_verdict, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.run import Ended, Run
+from vdt.vizgen.nearest import hint
+from vdt.vizgen.run import Ended, Run, check_isilon
 from vdt.vizgen.verdict import verdict_object
 
 
@@ -36,11 +38,11 @@ class AuditRun(Run):
         self._audit_tools: Optional[AuditTools] = None
         config, request = self._config, self._request
         self._watch.phase("Looking at", config.isilon_drive)
-        if not os.path.isdir(config.isilon_drive):
-            raise RefusedError(
-                f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in "
-                f"{config.path})."
-            )
+        check_isilon(config)
+        run_folder = os.path.join(config.isilon_drive, request.run_id)
+        if not os.path.lexists(run_folder):
+            said = NO_SUCH_RUN.sentence(run_id=request.run_id, drive=config.isilon_drive, source=run_folder)
+            raise RefusedError(f"{said} {hint(request.run_id, [config.isilon_drive])}")
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
             report = "" if request.json == "-" else request.json or ""

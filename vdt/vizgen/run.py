@@ -24,8 +24,8 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
-from vdt.jsonfile import write_beside, write_json
-from vdt.model import Existing, Verify
+from vdt.jsonfile import check_place, write_beside, write_json
+from vdt.model import Evidence, Existing, Verify
 from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
@@ -42,14 +42,16 @@ from vdt.supervise import supervised
 from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
 from vdt.treelog import Listing
+from vdt.troubles import NO_DISK, NO_ISILON_DRIVE, NO_SOURCE_DRIVE, NO_SUCH_RUN, STILL_WRITTEN, TREE_ELSEWHERE
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
-from vdt.vizgen.layout import CopyType, TreePaths, page_name, tree_paths
+from vdt.vizgen.layout import CopyType, TreePaths, page_name, source_folders, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
+from vdt.vizgen.nearest import hint
 from vdt.vizgen.page import compose_page
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
@@ -124,17 +126,20 @@ def run(request: Request, around: Surroundings) -> Ended:
 
     Raises:
         ConfigError: the configuration cannot be used; nothing was touched.
+        UsageError: the report's folder is not there; nothing was touched.
     """
-    config = supervised(
-        lambda: load_config(
+
+    def begin() -> Config:
+        check_place(request.json or "")
+        return load_config(
             request.config,
             windows=fs.WINDOWS,
             disk=request.disk,
             debug=request.debug,
             need_mail=request.mail and not request.dry_run,
-        ),
-        around.stop,
-    )
+        )
+
+    config = supervised(begin, around.stop)
     if request.audit:
         from vdt.vizgen.auditrun import AuditRun  # it is a Run too, and most runs audit nothing
 
@@ -181,6 +186,8 @@ class Run:
             error, code = self._abandon(gone), gone.exit_code
         except StoppedError as stopped:
             error, code = str(stopped), stopped.exit_code
+        except AwayError as away:
+            error, code = f"The run ended early: {away}. The same command goes on with it.", away.exit_code
         except VdtError as refused:
             error, code = str(refused), refused.exit_code
         except KeyboardInterrupt:
@@ -269,14 +276,12 @@ class Run:
             raise
         for tree in self._trees:
             if self._around.stop:
-                raise StoppedError(
-                    f"The run was stopped ({self._around.stop.reason}); the same command goes on with it."
-                )
+                break
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)
             if tree.outage.lost:  # and what the other trees need, too
-                raise AwayError(f"The run ended early: {tree.outage.lost}. The same command goes on with it.")
+                raise AwayError(tree.outage.lost)
             if report.result is not None and report.result.stopped:
                 self._around.stop.set(report.result.stopped)  # a full disk is full for the other trees too
         if self._around.stop:
@@ -306,7 +311,7 @@ class Run:
             assert before is not None
             self._tell(
                 f"{tree.paths.copy_type.value}: {before.files} files, {before.folders} folders, {before.gigabytes} GB; "
-                f"to be verified: {self._settings.verify.value}"
+                f"to be {Evidence(self._settings.verify.value).words}"
             )
         self._tell(f"{left / 1024**3:.3f} GB are to be copied, at most.")
         self._wait_until_settled()
@@ -372,8 +377,7 @@ class Run:
             moved = tree.moved_since()
             if moved:
                 raise RefusedError(
-                    f"{tree.paths.copy_type.value} is still being written: {moved} changed within {settle_s:g} s. "
-                    "Transfer the run when the instrument is done with it, or set settle_s = 0."
+                    STILL_WRITTEN.sentence(tree=tree.paths.copy_type.value, path=moved, seconds=f"{settle_s:g}")
                 )
 
     def _meter(self) -> Any:
@@ -662,24 +666,34 @@ def check_drives(config: Config, item: TreePaths) -> None:
         RefusedError: one is missing; the sentence names it and the way on.
     """
     if not os.path.isdir(config.analysis_drive):
+        missing = NO_DISK if config.analysis_key.endswith("_disk") else NO_SOURCE_DRIVE
         raise RefusedError(
-            f"The source drive {config.analysis_drive} is not there. "
-            f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
-            f"{fs.absence(config.analysis_drive)}"
+            missing.sentence(drive=config.analysis_drive, key=config.analysis_key, config=config.path)
+            + fs.absence(config.analysis_drive)
         )
     if not os.path.isdir(item.source):
-        kind = item.copy_type.value
         if os.path.lexists(item.source):
-            raise RefusedError(f"The source of {kind}, {item.source}, is not a folder.")
-        raise RefusedError(
-            f"The source of {kind} is not there: {item.source}. Check the run id; where this tree lies on the external "
-            "disk, copy the others with --copy_type and this one with --copy_type and --disk."
-        )
+            raise RefusedError(f"The source of {item.copy_type.value}, {item.source}, is not a folder.")
+        raise RefusedError(_no_source(config, item))
+    check_isilon(config)
+
+
+def check_isilon(config: Config) -> None:
+    """The Isilon drive must be there before anything is made. Raises RefusedError."""
     if not os.path.isdir(config.isilon_drive):
         raise RefusedError(
-            f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in {config.path})."
-            f"{fs.absence(config.isilon_drive)}"
+            NO_ISILON_DRIVE.sentence(drive=config.isilon_drive, config=config.path) + fs.absence(config.isilon_drive)
         )
+
+
+def _no_source(config: Config, item: TreePaths) -> str:
+    """Why the source of a tree is not there: the run has no such tree here, or there is no such run."""
+    run_id = os.path.basename(item.source)
+    if any(os.path.isdir(path) for path in source_folders(config.analysis_drive, run_id)):
+        return TREE_ELSEWHERE.sentence(kind=item.copy_type.value, source=item.source)
+    there = [os.path.dirname(path) for path in source_folders(config.analysis_drive, run_id)]
+    said = NO_SUCH_RUN.sentence(run_id=run_id, drive=config.analysis_drive, source=item.source)
+    return f"{said} {hint(run_id, there)}"
 
 
 def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
