@@ -21,7 +21,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from vdt import fs
 from vdt.errors import AbandonedError, LostOutputError, RefusedError, StoppedError, UsageError, VdtError
 from vdt.jsonfile import write_json
-from vdt.model import Existing, Kind, Verify
+from vdt.model import Evidence, Existing, Kind, Verify
 from vdt.printable import printable
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
@@ -91,8 +91,10 @@ def check_can_prove(config: Config) -> None:
     if config.existing is Existing.TRUST:
         raise UsageError(f'{config.path}: with existing = "trust" no run is ever proven. Set "prove" to watch.')
     if config.verify in (Verify.NONE, Verify.INFLIGHT):
+        asked = f'verify = "{config.verify.value}" ({Evidence(config.verify.value).words})'
         raise UsageError(
-            f'{config.path}: with verify = "{config.verify.value}" no run is ever proven. Set "cold" to watch.'
+            f"{config.path}: with {asked} no run is ever proven. "
+            'Set "cold" (read back past this computer\'s cache) to watch.'
         )
 
 
