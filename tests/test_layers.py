@@ -24,7 +24,18 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
-        *("outage", "appender", "log_ends", "auditor", "auditstate", "against", "inside", "foreign_file", "own"),
+        *(
+            "outage",
+            "appender",
+            "log_ends",
+            "auditor",
+            "auditstate",
+            "against",
+            "sides",
+            "inside",
+            "foreign_file",
+            "own",
+        ),
         *("sidedata", "listing"),
     ),
     3: (
@@ -86,6 +97,7 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("auditreport", "findings"): "a result as text",
     ("auditreport", "printable"): "names stand in it",
     ("chosen", "plan"): "a repair is a plan with most of it left out",
+    ("auditor", "sides"): "what was read of each",
     ("auditor", "stream"): "a large file is read by several workers",
     ("auditstate", "appender"): "the journal of an audit grows at the end",
     ("auditor", "inside"): "nothing outside of the tree is opened",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from contextlib import ExitStack
 from dataclasses import replace
@@ -54,7 +55,7 @@ def carry_out(
         VdtError: a report may lie in the source: nothing may be written there.
     """
 
-    watch.roots = (request.source, request.destination)
+    watch.roots = (os.path.abspath(request.source), os.path.abspath(request.destination))
 
     def check() -> None:
         for report in reports:

@@ -81,6 +81,7 @@ def command(arguments: List[str]) -> int:
         ("manifests for xxhsum -c", os.path.join(run_folder, "*.xxh128")),
         ("evidence, one line a file", os.path.join(run_folder, "*.evidence")),
         ("master log", os.path.join(isilon, "logs", "vizgen_data_transfer.log")),
+        ("report to look at", ended.report.page if ended.report is not None else ""),
         ("configuration", config),
     ):
         say(f"   {text:<26} {path}")

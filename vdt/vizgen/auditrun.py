@@ -22,7 +22,7 @@ from vdt.repair import ALL
 from vdt.treelog import TreeLog
 from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
-from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_verdict, objection
+from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_page, audit_said, audit_verdict, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.nearest import hint
 from vdt.vizgen.run import Ended, Run, check_isilon
@@ -146,7 +146,7 @@ class AuditRun(Run):
             self._tell(f"ERROR: {error}", level="error")
         if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
             code = FATAL
-        text = audit_mail(
+        said = audit_said(
             self._request.run_id,
             trees,
             error,
@@ -157,6 +157,10 @@ class AuditRun(Run):
             threads=self._settings.threads,
             elapsed_s=time.monotonic() - self._began,
         )
+        page = ""
+        if any(tree.result is not None for tree in trees):  # one that was refused leaves no more than its log
+            page = self._write_page(audit_page(said, self._about()))
+        text = audit_mail(said, page)
         self._hand_out(text, text.plain.strip().split("\n")[-1])
         return Ended(code, text)
 

@@ -25,7 +25,7 @@ from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
 from vdt.jsonfile import check_place, write_beside, write_json
-from vdt.model import Count, Evidence, Existing, TreeResult, Verify
+from vdt.model import Evidence, Existing, Verify
 from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
@@ -55,9 +55,10 @@ from vdt.vizgen.nearest import hint
 from vdt.vizgen.page import compose_page
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
+from vdt.vizgen.runobject import run_object
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
-from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines, verdict_object
+from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
 from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
@@ -86,6 +87,7 @@ class Request:
     bwlimit: Optional[str] = None
     require_finished: bool = False
     wait_finished_h: Optional[float] = None
+    lies_still: bool = False  # who asks has just seen that nothing changed for `settle_s`
     also_hash: Optional[str] = None
     robocopy_check: Optional[str] = None
     ignore_space: bool = False
@@ -366,8 +368,8 @@ class Run:
     def _wait_until_settled(self) -> None:
         """With `settle_s`, refuse a run that is still being written. Raises RefusedError."""
         settle_s = self._config.settle_s
-        if not settle_s or self._request.wait_finished_h is not None:  # that has just seen it lie still
-            return
+        if not settle_s or self._request.lies_still or self._request.wait_finished_h is not None:
+            return  # the last two have just seen it
         self._tell(f"Looking whether the run lies still for {settle_s:g} s (settle_s).")
         if self._around.stop.wait(settle_s):
             raise StoppedError("Stopped before anything was copied.")
@@ -460,7 +462,7 @@ class Run:
             self._tell(f"ERROR: {error}", level="error")
         if request.json:
             report = self._write_json(request.json, report)
-        if not request.dry_run:
+        if any(tree.result is not None for tree in reports):  # one that was refused leaves no more than its log
             report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
         self._hand_out(text, verdict_lines(report.verdict)[0], wanted=self._around.wants_mail(report))
@@ -481,7 +483,7 @@ class Run:
         self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
-        written = self._json_written(path, _run_object(report, self._started))
+        written = self._json_written(path, run_object(report, self._started))
         return report if written else replace(report, exit_code=16)
 
     def _json_written(self, path: str, value: Dict[str, Any]) -> bool:
@@ -705,42 +707,3 @@ def _make_logs(folder: str) -> None:
         fs.make_folder(folder)
     except OSError as error:
         raise RefusedError(f"The logs folder {folder} cannot be made: {fs.explain(error)[1]}.") from error
-
-
-def _counts_object(before: Optional[Count], after: Optional[Count]) -> Dict[str, Any]:
-    return {name: None if count is None else vars(count) for name, count in (("before", before), ("after", after))}
-
-
-def _finished_object(finished: Optional[Finished]) -> Optional[Dict[str, Any]]:
-    if finished is None:
-        return None
-    told = None if finished.unknown else finished.sure
-    return {"is_finished": told, "missing": list(finished.missing), "unknown": finished.unknown}
-
-
-def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
-    trees: Dict[str, Any] = {}
-    results: List[TreeResult] = []
-    for tree in report.trees:
-        if tree.result is not None:
-            results.append(tree.result)
-            trees[tree.copy_type.value] = {**tree_object(tree.result), "log_status": tree.log_status}
-        else:
-            trees[tree.copy_type.value] = {"source": tree.source, "destination": tree.destination, "complete": False}
-        trees[tree.copy_type.value]["python_counts"] = _counts_object(tree.before, tree.after)
-        trees[tree.copy_type.value]["robocopy_counts"] = _counts_object(tree.robocopy_before, tree.robocopy_after)
-        trees[tree.copy_type.value]["exit_code"] = tree.robocopy_code
-        trees[tree.copy_type.value]["error"] = tree.error
-    return {
-        "version": __version__,
-        "command": report.command,
-        "run_id": report.run_id,
-        "started": started.isoformat(timespec="seconds"),
-        "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
-        "exit_code": report.exit_code,
-        "verdict": verdict_object(report.verdict),
-        "error": report.error,
-        "finished": _finished_object(report.finished),
-        "trees": trees,
-    }
