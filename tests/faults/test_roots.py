@@ -32,7 +32,9 @@ from .meanwhile import OUTSIDE, Act, Meanwhile, with_outside
 from .rig.stage import scratch
 from .smalltree import FILES, Trees, request
 
-STEPS = pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.slow)])
+STEPS = pytest.mark.parametrize(
+    "step", [37, pytest.param(5, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.long)]
+)
 
 
 @pytest.fixture(autouse=True)
