@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -141,9 +142,53 @@ def test_a_lock_that_cannot_be_written_at_first_is_written_again(
     monkeypatch.setattr(os, call, Failing(call, times))
     mine = make(state)
     mine.acquire()
-    assert os.listdir(state) == ["lock.json"] and mine.held()
+    names = set(os.listdir(state))
+    assert "lock.json" in names and mine.held()
+    if call == "unlink":  # what could not be removed beside it stays until the lock is given back
+        assert all(name.startswith("lock.json.") for name in names - {"lock.json"})
+    else:
+        assert names == {"lock.json"}
+    monkeypatch.undo()
     mine.release()
     assert not state.exists()
+
+
+def test_what_could_not_be_removed_beside_a_lock_is_never_written_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a second name of the lock itself: to empty it would empty the lock. Windows removes no open file."""
+    monkeypatch.setattr(os, "unlink", Failing("unlink", 1))
+    mine = make(state, beat_s=1000)
+    mine.acquire()
+    before = (state / "lock.json").read_text()
+    beside = [path for path in state.iterdir() if path.name != "lock.json"]
+    assert len(beside) == 1 and mine._bump()
+    assert beside[0].read_text() == before != (state / "lock.json").read_text()
+    mine.release()
+    assert not state.exists()
+
+
+def test_a_lock_of_ours_that_could_not_be_read_for_a_moment_is_ours(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = make(state)
+    real, asked = TreeLock._read, []
+
+    def read(lock: TreeLock, path: str = "") -> Any:
+        asked.append(path)
+        return None if len(asked) == 1 else real(lock, path)
+
+    def link(source: str, target: str) -> None:
+        monkeypatch.setattr(os, "link", os_link)
+        os_link(source, target)
+        raise FileExistsError(errno.EEXIST, "the answer to the first call was lost")
+
+    os_link = os.link
+    monkeypatch.setattr(TreeLock, "_read", read)
+    monkeypatch.setattr(os, "link", link)
+    mine.acquire()
+    assert mine.held() and len(asked) >= 3
+    mine.release()
 
 
 @pytest.mark.parametrize("folder", [".tree.vdt", ".vdt/raw_data"])
@@ -885,3 +930,46 @@ def test_a_lock_that_is_left_stays_and_beats_no_more(state: Path) -> None:
     assert mine._heart is not None
     mine._heart.join(5)
     assert not mine._heart.is_alive() and mine.seen() is True
+
+
+def test_each_beat_shows_how_far_the_work_is(state: Path) -> None:
+    asked: List[int] = []
+
+    def work() -> Dict[str, Any]:
+        asked.append(0)
+        return {"files": len(asked)}
+
+    mine = make(state, beat_s=0.01, work=work)
+    mine.acquire()
+    try:
+        for _ in range(500):
+            found = lock.seen_in_file(str(state / "lock.json"))
+            assert found is not None and found[0].token == mine.token
+            if found[1]["files"] > 2:
+                break
+            time.sleep(0.01)
+        assert found[1]["files"] > 2 and found[0].counter >= 1
+    finally:
+        mine.release()
+
+
+def test_work_that_cannot_be_told_costs_no_beat(state: Path) -> None:
+    def work() -> Dict[str, Any]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    mine = make(state, beat_s=0.01, work=work)
+    mine.acquire()
+    try:
+        assert mine.held()
+        found = lock.seen_in_file(str(state / "lock.json"))
+        assert found is not None and found[1] == {}
+    finally:
+        mine.release()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("work", ["x", 7, [1], None], ids=str)
+def test_work_of_a_stranger_that_is_no_object_is_passed_over(state: Path, work: Any) -> None:
+    path = put(state, work=work)
+    found = lock.seen_in_file(str(path))
+    assert found is not None and found[1] == {}

@@ -134,10 +134,10 @@ def test_a_share_that_comes_back_is_waited_for_and_said_twice(world: World) -> N
     world.plan[130] = {DESTINATION: (FIRST, False)}
     assert found.struck(found.over)
     assert world.said == [
-        f"{DESTINATION} does not answer since 03:10:12; waiting up to 4 h",
+        f"{DESTINATION} does not answer since 03:10:12 (host is down); waiting up to 4 h",
         f"{DESTINATION} is back after 0:02:10",
     ]
-    assert world.phases == [f"waiting for {DESTINATION} since 03:10:12", "counting"]
+    assert world.phases == [f"waiting for {DESTINATION}", "counting"]
     assert found.notes == (f"{DESTINATION} did not answer at 03:10:12, for 0:02:10; the run waited for it.",)
     assert found.over == 1 and not found.look()
 
@@ -147,7 +147,16 @@ def test_both_may_be_away(world: World) -> None:
     world.answers = {SOURCE: AWAY, DESTINATION: GONE}
     world.plan[2] = {SOURCE: (FIRST, False), DESTINATION: (FIRST, False)}
     assert found.struck(0)
-    assert world.said[0] == f"{SOURCE} and {DESTINATION} do not answer since 03:10:12; waiting up to 3 s"
+    assert world.said[0] == f"{SOURCE} and {DESTINATION} do not answer since 03:10:12 (host is down); waiting up to 3 s"
+
+
+def test_a_share_that_is_only_not_there_needs_no_reason_and_one_that_refuses_says_it(world: World) -> None:
+    for answer, why in ((GONE, ""), (PermissionError(errno.EACCES, "no"), " (permission denied)")):
+        world.said.clear()
+        world.answers[DESTINATION] = answer
+        world.plan[world.now_s + 2] = {DESTINATION: (FIRST, False)}
+        assert world.outage().struck(0)
+        assert world.said[0] == f"{DESTINATION} does not answer since 03:10:12{why}; waiting up to 10 min"
 
 
 def test_what_failed_before_an_outage_ended_failed_for_it(world: World) -> None:

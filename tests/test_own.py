@@ -21,7 +21,7 @@ POSIX = os.name == "posix"
 # Runs a command. At the first byte the program's own folder is taken away and every import is refused from then on;
 # what was asked for is printed at the end.
 PROBE = """
-import importlib.abc, os, signal, sys
+import importlib.abc, os, signal, sys, time
 
 class Refuser(importlib.abc.MetaPathFinder):
     away, asked = False, []
@@ -36,25 +36,38 @@ refuser = Refuser()
 sys.meta_path.insert(0, refuser)
 how, command, *arguments = sys.argv[1:]
 import vdt.transfer
-from vdt.cli import drop_in, main
+from vdt import fs
+from vdt.cli import drop_in, main, terminal
 here = os.path.dirname(vdt.transfer.__file__)
-real = vdt.transfer.transfer_tree
 
-def first_byte(*given, **named):
+def at_first_byte(module, name):
+    real = getattr(module, name)
+    setattr(module, name, lambda *given, **named: first_byte() or real(*given, **named))
+
+def first_byte():
     if not refuser.away:
         os.rename(here, here + " away")
     refuser.away = True
     if how == "interrupted":
         os.kill(os.getpid(), signal.SIGINT)
+        while not any(terminal._asked_to_stop):
+            time.sleep(0.01)
     if how == "defect":
         raise ZeroDivisionError("a defect")
-    return real(*given, **named)
 
-import vdt.copytree, vdt.vizgen.tree
-vdt.copytree.transfer_tree = vdt.vizgen.tree.transfer_tree = first_byte
+import vdt.cli.audit, vdt.copytree, vdt.vizgen.auditrun, vdt.vizgen.tree
+for module in (vdt.copytree, vdt.vizgen.tree):
+    at_first_byte(module, "transfer_tree")
+for module in (vdt.cli.audit, vdt.vizgen.auditrun):
+    at_first_byte(module, "audit_tree")
+def tell(code):
+    refuser.away = False
+    print("ASKED", code, refuser.asked, flush=True)
+
+end = fs.terminate_now
+fs.terminate_now = lambda code: end(tell(code) or code)  # where a thread was slow to go home
 code = drop_in.main(arguments) if command == "drop-in" else main.main([command, *arguments])
-refuser.away = False
-print("ASKED", code, refuser.asked)
+tell(code)
 """
 
 
@@ -159,6 +172,23 @@ def test_the_other_commands(place: Place, command: str) -> None:
     arguments += ["/E", "/UNILOG:log.txt"] if command == "robocopy" else ["--log", "log.txt"]
     assert place.run("succeeds", command, str(source), str(copy), *arguments).code == 1
     assert json.loads((place.root / "result.json").read_text("ascii"))["complete"]
+
+
+def test_an_audit_and_its_mail(place: Place) -> None:
+    box = Box()
+    for kind in ("raw_data", "analysis", "output"):
+        shutil.copytree(place.root / "source" / f"merfish_{kind}" / "RUN", place.root / "isilon" / "RUN" / kind)
+    (place.root / "isilon" / "RUN" / "output" / "folder" / "f.dat").write_bytes(b"damaged")
+    with servers() as start:
+        place.configure(start(box))
+        ended = place.run("finds", "drop-in", "--audit", "--json", "result.json", "RUN")
+    assert ended.code == 8 and len(box.mails) == 1, ended.out
+
+
+def test_an_audit_of_any_tree(place: Place) -> None:
+    shutil.copytree(place.root / "source", place.root / "copy")
+    arguments = ["--source", str(place.root / "source"), "--json", "result.json", "--jsonl", "lines"]
+    assert place.run("succeeds", "audit", str(place.root / "copy"), *arguments).code == 0
 
 
 @pytest.mark.parametrize("remote", [True, False])

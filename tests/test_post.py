@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from post_office import PLAIN, Box, free_port, local, message_of, servers
 
 from vdt.vizgen import post
-from vdt.vizgen.post import SmtpSettings, send
+from vdt.vizgen.post import SmtpSettings, log_in, send
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,29 @@ def test_wrong_password_is_told_without_the_password(serve, certificate):
     assert "refused the login of robot" in reason
     assert "wrong-word" not in reason
     assert waits == []
+
+
+def test_a_log_in_sends_no_mail(serve, certificate):
+    box = Box()
+    port = serve(box, tls_context=certificate[0], require_starttls=True, auth_required=True, authenticator=login)
+    settings = local(port, security="starttls", user="robot", password_env="VDT_PW")
+    assert log_in(settings, context=certificate[1], environ={"VDT_PW": "hunter2secret"}) is None
+    reason = log_in(settings, context=certificate[1], environ={"VDT_PW": "wrong-word"})
+    assert "refused the login of robot" in reason and "wrong-word" not in reason
+    assert "certificate that is not trusted" in log_in(settings, environ={"VDT_PW": "hunter2secret"})
+    assert log_in(local(serve(box))) is None
+    assert "could not be reached" in log_in(local(free_port()))
+    assert box.mails == []
+
+
+def test_a_log_in_does_not_wait_for_a_server_that_hangs():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        began = time.monotonic()
+        reason = log_in(local(silent.getsockname()[1]), within_s=0.3)
+        assert "did not answer in time" in reason or "could not be reached" in reason
+        assert time.monotonic() - began < 5
 
 
 def test_a_server_that_echoes_the_password_cannot_bring_it_into_a_log():

@@ -125,7 +125,7 @@ class Folders:
             return
 
         def clean() -> None:
-            with fs.Folder(place, beneath=job.destination) as folder:
+            with fs.Folder(place, beneath=job.destination, hold=True) as folder:
                 self._outage.guard()
                 for name in plan.stale_partials:
                     folder.unlink(name)
@@ -144,7 +144,7 @@ class Folders:
 
             def remove(folder: str = folder, partial: str = journal.partial) -> None:
                 root = self._job.destination
-                with fs.Folder(fs.full_path(root, folder), beneath=root) as place:
+                with fs.Folder(fs.full_path(root, folder), beneath=root, hold=True) as place:
                     self._outage.guard()
                     place.unlink(partial)
 

@@ -18,7 +18,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Callable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from vdt import fs
 from vdt.errors import LockedError, RefusedError
@@ -74,6 +74,8 @@ class TreeLock:
         tree: the tree that it guards, for messages.
         say: told what it waits for.
         wait: sleeps, returns True when the wait was cut short by a stop.
+        work: how far the work is, as JSON values for whoever looks at the lock; written with each beat. Asked in a
+            thread of its own; what it raises costs the answer, not the lock.
     """
 
     def __init__(
@@ -86,7 +88,9 @@ class TreeLock:
         clock: Callable[[], float] = time.monotonic,
         beat_s: float = BEAT_S,
         lost_after_s: float = LOST_AFTER_S,
+        work: Callable[[], Dict[str, Any]] = dict,
     ) -> None:
+        self._work = work
         self.token = os.urandom(8).hex()
         self.notes: List[str] = []
         self.folder = folder
@@ -99,7 +103,7 @@ class TreeLock:
         self._heart: Optional[threading.Thread] = None
         self._lost = False
         self._beating, self._asking = threading.Lock(), threading.Lock()
-        self._counter = 0
+        self._counter = self._beside = 0
         self._beaten_at = self._seen_at = -math.inf  # when the lock was last written, and last read as ours
         self._home: Tuple[int, int] = (0, 0)  # the folder around the state folder, to tell a share that is away
 
@@ -135,7 +139,10 @@ class TreeLock:
         try:
             return self._put_in_place(mine, self._me)
         finally:
-            os.unlink(mine)
+            try:
+                os.unlink(mine)
+            except PermissionError:  # Windows, while somebody reads it: it stays until the lock is given back
+                pass
 
     def _put_in_place(self, beside: str, holder: Holder) -> bool:
         """Give a lock file that lies beside its name, unless that is taken."""
@@ -152,7 +159,7 @@ class TreeLock:
             else:
                 try:
                     with file:
-                        json.dump(asdict(holder), file)
+                        json.dump(self._values(holder), file)
                 except OSError:
                     _forget(self._path)  # half a lock, that nobody could tell from a live one
                     raise
@@ -160,11 +167,19 @@ class TreeLock:
         there = self._read()  # a share repeats a call whose answer was lost, and then finds what that call made
         return there is not None and there.token == holder.token
 
-    def _write_beside(self, holder: Holder) -> str:
-        path = f"{self._path}.{self.token}"
+    def _values(self, holder: Holder) -> Dict[str, Any]:
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump(asdict(holder), file)
+            work = self._work()
+        except Exception:  # a lock that is not beaten is lost, whatever there is to be told of the work
+            work = {}
+        return {**asdict(holder), **({"work": work} if work else {})}
+
+    def _write_beside(self, holder: Holder) -> str:
+        self._beside += 1  # each under a name of its own: an earlier one may be a name of the lock itself
+        path = f"{self._path}.{self.token}-{self._beside}"
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                json.dump(self._values(holder), file)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -175,7 +190,8 @@ class TreeLock:
     def _undo(self) -> None:
         """Take back what a refused `acquire` made; never raises."""
         _ended.add(self.token)
-        _forget(f"{self._path}.{self.token}")
+        for number in range(1, self._beside + 1):
+            _forget(f"{self._path}.{self.token}-{number}")
         found = self._read()
         if found is not None and found.token == self.token:
             _forget(self._path)
@@ -184,6 +200,8 @@ class TreeLock:
     def _take_over(self) -> None:
         """Return when the lock that stands in the way was removed; raise LockedError when it is alive."""
         seen = self._read()
+        if seen is not None and seen.token == self.token:
+            return  # our own, that could not be read a moment ago
         if seen is not None and seen.host == self._me.host and seen.machine in ("", self._me.machine):
             if _lives(seen):
                 raise LockedError(
@@ -363,6 +381,19 @@ class TreeLock:
                 return
 
 
+def sweep(folder: str) -> None:
+    """Remove the lock of a transfer of this machine that is over from a state folder that is not the one in use."""
+    seen = read_holder(os.path.join(folder, LOCK_NAME))
+    if seen is None or not died_here(seen):
+        return
+    left = TreeLock(folder, say=lambda line: None, wait=lambda seconds: True)
+    try:
+        left.acquire()
+    except RefusedError:
+        return  # somebody else's now, or it cannot be removed: it holds nobody up
+    left.release()
+
+
 def other_around(place: str, token: str) -> bool:
     """True where a transfer other than the one of `token` may be at work on a folder: into it, into one around it.
 
@@ -383,13 +414,24 @@ def other_around(place: str, token: str) -> bool:
         current = parent
 
 
+def is_of_here(seen: Holder) -> bool:
+    """True where a holder is, or was, a process of this machine."""
+    return seen.host == host_name() and seen.machine in ("", fs.machine_identity())
+
+
 def died_here(seen: Holder) -> bool:
-    """True where a holder was a process of this machine that is gone."""
-    return seen.host == host_name() and seen.machine in ("", fs.machine_identity()) and not _lives(seen)
+    """True where it was one and runs no more."""
+    return is_of_here(seen) and not _lives(seen)
 
 
 def read_holder(path: str) -> Optional[Holder]:
-    """What a lock file says; None where it is not there or makes no sense."""
+    """What a lock file says of its holder; None where it is not there or makes no sense."""
+    found = seen_in_file(path)
+    return None if found is None else found[0]
+
+
+def seen_in_file(path: str) -> Optional[Tuple[Holder, Dict[str, Any]]]:
+    """The holder, and how far its work was at its last beat ({} where it does not say), likewise."""
     try:
         with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
             values = json.load(file)
@@ -402,9 +444,10 @@ def read_holder(path: str) -> Optional[Holder]:
             int(values["counter"]),
             str(values.get("machine", "")),
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        work = values.get("work")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return holder if 0 < holder.process_id < 1 << 32 else None
+    return (holder, work if isinstance(work, dict) else {}) if 0 < holder.process_id < 1 << 32 else None
 
 
 def _forget(path: str) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 from vdt import fs
 from vdt.errors import LostOutputError
-from vdt.manifest import SortedLines, encoded, first_change, render
+from vdt.manifest import SortedLines, encoded, first_change, parse, render
 
 
 class Former:
@@ -92,6 +92,33 @@ def publish(lines: SortedLines, path: str, *, keep_as: str = "", aside: str = ""
             raise
         raise LostOutputError(f"The manifest {path} could not be written: {fs.explain(error)[1]}.") from error
     return seal.hexdigest()
+
+
+def first_unlisted(lines: SortedLines, path: str) -> Tuple[Optional[str], str]:
+    """Hold what is known of a tree against the manifest beside it.
+
+    Returns:
+        The first path of `lines` that the manifest does not list with that digest, None where it lists them all; and
+        the manifest's SHA-256 in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    seal = hashlib.sha256()
+    with open(path, "rb") as file:
+
+        def listed() -> Iterator[Tuple[str, str]]:
+            for raw in file:
+                seal.update(raw)
+                found = parse(raw.decode("utf-8", "surrogateescape"))
+                if found is not None:
+                    yield found[1], found[0]
+
+        current = listed()
+        missing = first_change((render(digest, name) for name, digest in lines), current)
+        for _ in current:
+            pass  # to its end, for the seal
+    return missing, seal.hexdigest()
 
 
 def former_change(path: str, lines: SortedLines) -> Optional[str]:

@@ -117,6 +117,7 @@ class _Root:
     def __init__(self, path: str) -> None:
         self.path = path
         self.away = False
+        self.why = ""  # the system's reason, where it says more than that it is not there
         self.proof: Optional[Callable[[], Optional[bool]]] = None  # whether our lock lies there; None: not to be told
         self.names: Optional[FrozenSet[int]] = None
         self.known: Optional[Tuple[int, int]] = None
@@ -146,12 +147,15 @@ class _Root:
 
     def state(self, *, strict: bool) -> _State:
         """Ask. With `strict`, after an outage, the numbers alone do not count."""
+        self.why = ""
         try:
             found, empty = fs.answer(self.path)
         except OSError as error:
             if error.errno in _OUR_OWN:
                 return _State.HERE
-            if isinstance(error, (FileNotFoundError, NotADirectoryError)) and self.known is not None:
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self.why = fs.explain(error)[1]
+            elif self.known is not None:
                 self._taken = self._taken or self._around_stands()
             return _State.AWAY
         if self.known is None or (found == self.known and (self._taken or not strict)):
@@ -236,6 +240,12 @@ class Outage:
         """True once the destination is given up: nothing is written there any more."""
         return bool(self.lost) and self._destination.away
 
+    @property
+    def waiting(self) -> str:
+        """What is waited for and since when; "" while nothing is away."""
+        told = self._told
+        return f"waiting for {told} since {self._since_text}" if told else ""
+
     def look(self) -> bool:
         """True when a root is away now, or another one stands in its place."""
         begun = self._looks
@@ -319,8 +329,10 @@ class Outage:
                 raise AwayError(self.lost)
             if not self._told:
                 self._told, self._back = away, "is back after" if len(paths) == 1 else "are back after"
-                self._say(f"{away} {silent} {self._since_text}; waiting up to {_span(self._wait_s)}")
-                self._phase(f"waiting for {away} since {self._since_text}")
+                whys = dict.fromkeys(root.why for root in self._roots.values() if root.away and root.why)
+                why = f" ({'; '.join(whys)})" if whys else ""
+                self._say(f"{away} {silent} {self._since_text}{why}; waiting up to {_span(self._wait_s)}")
+                self._phase(f"waiting for {away}")
             return True
 
     def guard(self) -> None:

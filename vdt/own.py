@@ -13,8 +13,10 @@ import sys
 
 from vdt import fs
 
-# for host names; for large manifests; for tracebacks; for logs in UTF-16
-_LATE = ("encodings.idna", "tempfile", "traceback", "ast", "unicodedata", "encodings.utf_16_le")
+# for host names; for files that are opened by these names (a codec is a module where it is not the system's own); for
+# large manifests; for tracebacks
+_CODECS = ("idna", "ascii", "latin_1", "utf_8", "utf_16", "utf_16_le")
+_LATE = (*(f"encodings.{name}" for name in _CODECS), "tempfile", "traceback", "ast", "unicodedata")
 
 
 def get_ready() -> str:

@@ -14,6 +14,7 @@ from vdt import fs
 from vdt.errors import RefusedError
 from vdt.hashing import digest_views
 from vdt.model import Kind, Policy
+from vdt.troubles import NO_RIGHT_TO_WRITE, NO_ROOM
 
 _TRIES = 3
 _PROBE_BYTES = 64 << 10  # several blocks, so that it lies on the medium as large files do
@@ -386,6 +387,13 @@ def unprobed(path: str) -> Destination:
     return Destination(_thrice("reached", path, lambda: fs.volume(current)), False, 0)
 
 
+def seen_by_times(found: Destination, step_ns: int, *, fold_case: bool) -> Destination:
+    """A destination that was not probed, with what earlier copies show of it: how far a time that was set came back
+    from what was asked, at most."""
+    keeps_times = step_ns < _NOT_KEPT_NS
+    return replace(found, fold_case=fold_case, time_step_ns=step_ns if keeps_times else 0, keeps_times=keeps_times)
+
+
 def _thrice(what: str, path: str, act: Callable[[], Value]) -> Value:
     """Act; a refusal counts only when it comes three times."""
     for attempt in range(1, _TRIES + 1):
@@ -419,10 +427,8 @@ def check_room(volume: fs.Volume, needed_bytes: int, path: str) -> None:
         RefusedError: too little room.
     """
     if volume.free_bytes and needed_bytes > volume.free_bytes:
-        raise RefusedError(
-            f"{path} has {volume.free_bytes / 1024**3:.1f} GB free, {needed_bytes / 1024**3:.1f} GB are left to copy. "
-            "Make room, or use --ignore_space if the figure is wrong."
-        )
+        free, needed = (f"{size / 1024**3:.1f}" for size in (volume.free_bytes, needed_bytes))
+        raise RefusedError(NO_ROOM.sentence(path=path, free=free, needed=needed))
 
 
 def make_missing(path: str) -> List[str]:
@@ -444,8 +450,5 @@ def make_missing(path: str) -> List[str]:
         fs.make_folder(path)
     except OSError as error:
         remove_empty(missing)
-        raise RefusedError(
-            f"The destination {path} cannot be made: {fs.explain(error)[1]}. "
-            "Check that the drive is mounted and that you may write there."
-        ) from error
+        raise RefusedError(NO_RIGHT_TO_WRITE.sentence(path=path, reason=fs.explain(error)[1])) from error
     return missing

@@ -237,6 +237,22 @@ class Recorder:
         self._file_line(action, size, copied=copied)
         self._settled(action.folder)
 
+    def lacks_folder(self, folder: str) -> None:
+        """A folder that would have to be made."""
+        self.tally.file_unproven(folder, 0, "the folder is in the source, not at the destination", 1)
+
+    def lacks(self, action: Action) -> None:
+        """A file that would have to be copied or read before anything can be said of it."""
+        if action.dest is None:
+            reason = "it is in the source, not at the destination"
+        elif action.verb is Verb.PROVE:
+            reason = "no digest is on record for the size and time that it has"
+        elif action.verb is Verb.LINK:
+            reason = "the link leads to something else at the destination"
+        else:
+            reason = "its size or time at the destination is not that of the source"
+        self.tally.file_unproven(action.path, action.source.size_bytes, reason, 1)
+
     def arrived(self, outcome: Outcome) -> None:
         """A file was copied, linked, or proven where it lay."""
         self.tally.outcome(outcome)

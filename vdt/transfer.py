@@ -348,8 +348,10 @@ class _Transfer:
         for entry, reason in item.broken_links:
             recorder.broken_link(item.folder, entry, reason)
         if job.dry_run:
+            if job.asks and plan.is_new and self._folders.makes_all:
+                recorder.lacks_folder(item.folder)
             for action in plan.actions:
-                recorder.would(action)
+                (recorder.lacks if job.asks else recorder.would)(action)
             return
         self._folders.tidy(plan, place)
         yield from batcher.add(plan.folder, plan.actions)

@@ -38,6 +38,7 @@ class TreeJob:
     journals: Journals = field(default_factory=Journals)  # of partials that earlier runs left in the state folder
     state_name: str = ""  # name of the state folder where it lies inside the destination
     dry_run: bool = False
+    asks: bool = False  # with `dry_run`: what is proven? A file that needs any work is reported as one that is not
     log_format: LogFormat = LogFormat(mt=True)
     told: Optional[Told] = None  # names and options for the log's header; else they are those of the policy
     notes: Tuple[str, ...] = ()

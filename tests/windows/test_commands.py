@@ -94,7 +94,8 @@ def test_a_sample_run_by_the_installed_program(tmp_path: Path) -> None:
     remove(disk)
     remove(isilon)
     isilon.mkdir(parents=True)
-    write_run(str(disk), run_id=RUN, n_fov=2, byte_divisor=50_000)
+    make_run(disk)
+    write_run(str(disk), run_id=RUN, n_fov=1, byte_divisor=100_000, trees=["output"])  # names and folders of a real run
     config = configure(isilon, "Q:\\not there", str(isilon), disk=str(disk))
     program = str(scene.SCRIPTS / "vizgen_data_transfer.exe")
     command = [program, "--disk", "--robocopy_check", "off", "--json", "result.json", RUN]

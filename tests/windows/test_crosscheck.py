@@ -111,7 +111,7 @@ def test_a_path_of_more_than_260_characters(exe: Bench) -> None:
     assert exe.fake.calls()[-1]["argv"][0] == tree and len(tree) > 300
 
 
-@pytest.mark.parametrize("code", range(17))
+@pytest.mark.parametrize("code", [0, 1, 7, 8, 16])
 def test_exit_codes(exe: Bench, code: int) -> None:
     exe.fake.plan(code=code)
     tree = exe.tree()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import IO, Any, Callable, Dict, List, Optional
+from typing import IO, Callable, List, Optional
 
 from vdt.auditjob import no_listener
 from vdt.auditreport import entry_object, line_object, report_lines, result_object
 from vdt.audittree import SHARE_WAIT_S, AuditRequest, AuditTools, audit_tree
 from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.checksums import ALGORITHMS
+from vdt.cli.reply import print_lines, write_json_within
 from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals, whole_number
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
-from vdt.jsonfile import write_json
+from vdt.jsonfile import check_place
 from vdt.model import Links, Policy
 from vdt.own import get_ready
 from vdt.preflight import COPY, RUNS, check_report
@@ -35,9 +35,13 @@ from vdt.watch import Watch
 _EPILOG = """\
 examples:
   vdt audit /backup/run1 --source /data/run1
+      read both sides and compare
   vdt audit /backup/run1 --manifest /backup/run1.xxh128
+      read the copy alone, against digests of this or another tool
   vdt audit /backup/run1 --source /data/run1 --repair
+      and copy again what is missing or changed
   vdt audit /backup --runs --oldest-first --for 8h
+      all runs in turn, in a night
 
 exit code: 0 everything that should be there is there and right; 8 not; 16 nothing could be done.
 """
@@ -47,6 +51,7 @@ def parser() -> Parser:
     """The options of `vdt audit`."""
     p = Parser(
         prog="vdt audit",
+        usage="%(prog)s [OPTIONS] DST",
         description="Reads a copy that exists, whoever made it, and says which files are right, which are not and how.",
         epilog=_EPILOG,
     )
@@ -120,7 +125,7 @@ def command(arguments: List[str]) -> int:
     bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
-    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
+    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress, watch)
     stop_on_signals(stop, progress.say)
     meter = TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else NoLimit()
     tools = AuditTools(stop, progress, meter, progress.say, watch=watch)
@@ -137,6 +142,7 @@ def command(arguments: List[str]) -> int:
             if request.source:
                 check_report(path, request.source)
             check_report(path, request.destination, COPY)
+            check_place(report or "")
 
     def work() -> AuditResult:
         with ExitStack() as stack:
@@ -210,33 +216,19 @@ def _report(
     if options.json:
         head = {"version": __version__, "command": subprocess.list2cmdline(["vdt", "audit", *arguments])}
         if result is not None:
-            _write_json(options.json, {**head, **result_object(result)}, stop)
+            write_json_within(options.json, {**head, **result_object(result)}, stop)
         else:
             verdict = "fatal" if code == 16 else "stopped"
             failed = {"destination": options.destination, "complete": False, "exit_code": code, "verdict": verdict}
-            _write_json(options.json, {**head, **failed, "error": str(error)}, stop)
+            write_json_within(options.json, {**head, **failed, "error": str(error)}, stop)
     if error is not None:
         raise error
     assert result is not None
     lines = report_lines(result)
     if options.quiet:
         lines = [f"{f.judged.value} {printable(f.path)}: {printable(f.words)}" for f in result.entries]
-    _print(lines, out, stop)
+    print_lines(lines, out, stop)
     return code
-
-
-def _print(lines: List[str], out: IO[str], stop: StopFlag) -> None:
-    printer = Printer(out)
-    for line in lines:
-        printer(line)
-    printer.close(math.inf if out is sys.stdout else 5.0, stop)
-
-
-def _write_json(path: str, value: Dict[str, Any], stop: StopFlag) -> None:
-    try:
-        supervised(lambda: write_json(path, value, sys.stdout), stop)
-    except AbandonedError as gone:
-        raise LostOutputError(f"The JSON report {path} could not be written in time: {gone}") from gone
 
 
 def _line_sink(path: Optional[str], stack: ExitStack) -> Callable[[Finding], None]:
@@ -268,6 +260,7 @@ def _scrub(options: argparse.Namespace, arguments: List[str], tools: AuditTools,
         state=options.state,
         share_wait_s=options.share_wait,
     )
+    supervised(lambda: check_place(options.json or ""), tools.stop)
     printer = Printer(out)
 
     def work() -> ScrubResult:
@@ -304,5 +297,5 @@ def _scrub(options: argparse.Namespace, arguments: List[str], tools: AuditTools,
                 for line in lines.lines
             ],
         }
-        _write_json(options.json, value, tools.stop)
+        write_json_within(options.json, value, tools.stop)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
@@ -43,6 +44,7 @@ if sys.platform == "win32":
         read_views,
         read_whole,
         real_id,
+        remove_folder,
         set_folder,
         state_home,
         stay_awake,
@@ -90,6 +92,7 @@ else:
         read_views,
         read_whole,
         real_id,
+        remove_folder,
         set_folder,
         state_home,
         stay_awake,
@@ -100,6 +103,12 @@ else:
         write_all,
         write_at,
     )
+
+
+def system_name() -> str:
+    """System and version, as a report names them."""
+    return platform.platform()
+
 
 __all__ = [
     "DIRECT_MAY_BUFFER",
@@ -141,10 +150,12 @@ __all__ = [
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",
     "steady_console",
+    "system_name",
     "terminate_now",
     "typed_fault",
     "volume",

@@ -95,6 +95,7 @@ __all__ = [
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",
@@ -260,6 +261,14 @@ def make_folder(
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
+def remove_folder(path: str) -> None:
+    """Remove an empty folder; one that is not there is fine."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+
+
 def _make_beneath(path: str, beneath: str, parents: bool, ready: Callable[[], None]) -> None:
     parent, name = os.path.split(path)
     try:
@@ -333,12 +342,15 @@ class Folder:
 
     __slots__ = ("_closer", "_fd", "_read_flags", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
+    def __init__(
+        self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False, hold: bool = False
+    ) -> None:
         """Open a directory; without `follow` a link that stands in its place is refused (ELOOP, ENOTDIR).
 
         `beneath` is the directory itself or one around it: below that no part of the path may be a link, so that a
         folder that somebody swaps for a link leads nowhere. `waits`: each call waits for a share, so files that were
-        read are closed by others; see `settle`.
+        read are closed by others; see `settle`. `hold` is for Windows: here an open directory stays the same whatever
+        becomes of its name.
         """
         self._closer = Closer() if waits else None
         self.path = path

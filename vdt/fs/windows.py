@@ -13,7 +13,7 @@ import sys
 from vdt.fs.typed import windows_fault
 from vdt.fs.windows_console import steady_console
 from vdt.fs.windows_errors import explain, heal
-from vdt.fs.windows_files import make_folder, set_folder
+from vdt.fs.windows_files import is_link, make_folder, remove_folder, set_folder
 from vdt.fs.windows_folder import Folder, Stat, close, drop_cache, fd_stat
 from vdt.fs.windows_handles import (
     BUFFER_BYTES,
@@ -31,7 +31,6 @@ from vdt.fs.windows_names import (
     answer,
     full_path,
     inside,
-    is_link,
     is_mount,
     list_folder,
     mount_point,
@@ -79,6 +78,7 @@ __all__ = [
     "read_views",
     "read_whole",
     "real_id",
+    "remove_folder",
     "set_folder",
     "state_home",
     "stay_awake",

@@ -73,6 +73,14 @@ def make_folder(
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 
 
+def remove_folder(path: str) -> None:
+    """Remove an empty folder; one that is not there is fine."""
+    try:
+        patiently(lambda: os.rmdir(long_path(path)))
+    except FileNotFoundError:
+        pass
+
+
 def set_folder(
     path: str,
     source: Entry,

@@ -27,7 +27,7 @@ from vdt.fs.windows_files import (
     set_times,
 )
 from vdt.fs.windows_handles import flush as flush_file
-from vdt.fs.windows_handles import is_held, long_path, open_file, read_views, read_whole, write_all
+from vdt.fs.windows_handles import hold_folder, is_held, long_path, open_file, read_views, read_whole, write_all
 from vdt.fs.windows_names import KEPT_ATTRIBUTES, entry_of
 from vdt.fs.windows_streams import streams_of
 from vdt.model import NO_TIMES, Kind
@@ -49,22 +49,32 @@ class Stat(NamedTuple):
 class Folder:
     """One directory, used by one worker at a time."""
 
-    __slots__ = ("_base", "path")
+    __slots__ = ("_base", "_held", "path")
 
-    def __init__(self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False) -> None:
+    def __init__(
+        self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False, hold: bool = False
+    ) -> None:
         """Name a directory; without `follow` a link that stands in its place is refused.
 
-        `beneath` is the directory itself or one around it: below that no part of the path may be a link. It is looked
-        at now: no handle is held, so one that is swapped in later is followed. `waits` changes nothing here: a handle
-        that is open stands in the way of a rename.
+        `beneath` is the directory itself or one around it: below that no part of the path may be a link. `hold` keeps a
+        handle until `close`: nobody can rename or remove the directory meanwhile, nor, on NTFS, one around it, so what
+        was looked at stays. A source is not held: its owner may rename what is his. `waits` changes nothing here: a
+        handle that is open stands in the way of a rename.
         """
         self.path = path
         self._base = long_path(path)
-        refuse_links(path, beneath)
-        if not follow and is_link(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        if not os.path.isdir(self._base):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self._held = hold_folder(self._base) if hold else None
+        try:
+            refuse_links(path, beneath)
+            if not follow and is_link(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+            if not os.path.isdir(self._base):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            if self._held is not None and not os.path.samestat(os.fstat(self._held), os.stat(self._base)):
+                raise NotADirectoryError(errno.ENOTDIR, "another folder was put in its place", path)
+        except BaseException:
+            self.close()
+            raise
 
     def child(self, name: str) -> Folder:
         """A folder in this one; a link or junction that stands in its place is refused."""
@@ -74,7 +84,10 @@ class Folder:
         return Folder(self.at(name))
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Let go of the directory."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def settle(self) -> None:
         """Every file that was read here is closed."""

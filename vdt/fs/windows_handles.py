@@ -19,17 +19,21 @@ from typing import Iterator, List, Optional
 
 from vdt.fs.windows_kernel import (
     ACCESS_DENIED,
+    BACKUP_SEMANTICS,
     CREATE_ALWAYS,
     CREATE_NEW,
     END_OF_FILE,
     GENERIC_READ,
     GENERIC_WRITE,
     INVALID_HANDLE,
+    LIST_DIRECTORY,
     NO_BUFFERING,
     NORMAL,
     OPEN_EXISTING,
+    OPEN_REPARSE_POINT,
     SEQUENTIAL_SCAN,
     SHARE_ALL,
+    SHARE_READ_WRITE,
     SHARING_VIOLATION,
     Overlapped,
     kernel32,
@@ -92,6 +96,19 @@ def open_file(
     how = os.O_RDWR if read and write else os.O_WRONLY if write else os.O_RDONLY
     try:
         return msvcrt.open_osfhandle(handle, how | os.O_BINARY | os.O_NOINHERIT)
+    except OSError:  # the C library has no descriptor left
+        kernel32.CloseHandle(handle)
+        raise
+
+
+def hold_folder(path: str) -> int:
+    """A descriptor of a folder that nobody can rename or remove until it is closed; of a link in its place itself."""
+    flags = BACKUP_SEMANTICS | OPEN_REPARSE_POINT
+    handle = kernel32.CreateFileW(path, LIST_DIRECTORY, SHARE_READ_WRITE, None, OPEN_EXISTING, flags, None)
+    if handle in (INVALID_HANDLE, None):
+        raise ctypes.WinError(ctypes.get_last_error())
+    try:
+        return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_NOINHERIT)
     except OSError:  # the C library has no descriptor left
         kernel32.CloseHandle(handle)
         raise

@@ -13,14 +13,17 @@ assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 
 GENERIC_READ = 0x80000000
 GENERIC_WRITE = 0x40000000
+LIST_DIRECTORY = 0x1  # FILE_LIST_DIRECTORY
 WRITE_ATTRIBUTES = 0x100  # FILE_WRITE_ATTRIBUTES
 SHARE_ALL = 0x7  # others may read, write and delete meanwhile
+SHARE_READ_WRITE = 0x3  # and not delete, nor rename
 CREATE_NEW = 1
 CREATE_ALWAYS = 2
 OPEN_EXISTING = 3
 NORMAL = 0x80
 NO_BUFFERING = 0x20000000
 SEQUENTIAL_SCAN = 0x08000000
+OPEN_REPARSE_POINT = 0x00200000
 BACKUP_SEMANTICS = 0x02000000  # without it no folder is opened
 SYMLINK_TAG, JUNCTION_TAG = 0xA000000C, 0xA0000003  # IO_REPARSE_TAG_SYMLINK, IO_REPARSE_TAG_MOUNT_POINT
 END_OF_FILE = 38  # ERROR_HANDLE_EOF: a read that names its place says so with an error

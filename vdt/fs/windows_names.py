@@ -142,14 +142,6 @@ def numbers_stay(path: str) -> bool:
     return False
 
 
-def is_link(path: str) -> bool:
-    """True where the last part of a path is a link or a junction."""
-    try:
-        return bool(os.lstat(path).st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT)
-    except OSError:
-        return False
-
-
 def inside(path: str, ancestor: str) -> bool:
     """True when `path` (which need not exist) lies in or is `ancestor`: by file id where the system gives one, and by
     name in any case."""

@@ -9,14 +9,52 @@ from __future__ import annotations
 import logging
 import os
 from datetime import datetime
-from typing import List, Optional
+from typing import List, NamedTuple, Optional
 
 from vdt import fs
 from vdt.printable import printable
+from vdt.troubles import LOGS_AWAY
 
 NAME = "vizgen_data_transfer.log"
 _PREFIX = "vizgen_data_transfer."
 _LAYOUT = "%(asctime)s - %(process)d - %(name)s - %(levelname)s - %(message)s"
+
+
+class AtWork(NamedTuple):
+    """A process of this machine that works on a run."""
+
+    process_id: int
+    last: str  # what it said last, safe to print
+
+
+def at_work(state_folder: str, run_id: str) -> List[AtWork]:
+    """The processes of this machine that work on a run, from the logs that they have not delivered yet."""
+    found = []
+    try:
+        names = sorted(os.listdir(state_folder))
+    except OSError:
+        return []
+    for name in names:
+        process = _process_of(name)
+        if process is None or process == os.getpid() or fs.process_started(process) is None:
+            continue
+        try:
+            with open(os.path.join(state_folder, name), encoding="utf-8", errors="replace") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        said = [line.split(" - ", 4)[4] for line in lines if line.count(" - ") >= 4]
+        if said and f": run {printable(run_id)}, configuration " in said[0]:
+            found.append(AtWork(process, printable(said[-1])))
+    return found
+
+
+def _process_of(name: str) -> Optional[int]:
+    """The process that writes a log of this name; None where it is none of ours."""
+    if not (name.startswith(_PREFIX) and name.endswith(".log")):
+        return None
+    process = name[len(_PREFIX) : -len(".log")].rpartition("-")[2]
+    return int(process) if process.isdecimal() and process.isascii() else None
 
 
 class _Formatter(logging.Formatter):
@@ -80,7 +118,7 @@ class MasterLog:
         except OSError:
             pass  # what could not be written was kept in memory
         if away or not os.path.isdir(drive):
-            return f"The master log is kept in {self._state} until {drive} is there again."
+            return LOGS_AWAY.sentence(folder=self._state, drive=drive)
         try:
             fs.make_folder(logs)
             with open(os.path.join(logs, NAME), "ab") as master:
@@ -109,8 +147,8 @@ class MasterLog:
             if not (name.startswith(_PREFIX) and name.endswith(".log")):
                 continue
             if path != self._path:
-                process = name[len(_PREFIX) : -len(".log")].rpartition("-")[2]
-                if process.isdigit() and fs.process_started(int(process)) is not None:
+                process = _process_of(name)
+                if process is not None and fs.process_started(process) is not None:
                     continue
             found.append(path)
         return found

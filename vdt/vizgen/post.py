@@ -86,6 +86,53 @@ def send(
         environ: where the password is looked up.
         on_refused: told one sentence for each addressee whom the server refused while it took the mail for others.
     """
+    return _try(
+        message,
+        settings,
+        tries=tries,
+        within_s=within_s,
+        sleep=sleep,
+        clock=clock,
+        context=context,
+        environ=environ,
+        on_refused=on_refused,
+    )
+
+
+def log_in(
+    settings: SmtpSettings,
+    *,
+    within_s: float = 20.0,
+    context: Optional[ssl.SSLContext] = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Optional[str]:
+    """Go as far as the log-in and leave again, once; no mail is sent. None when the server would take one, else the
+    reason, as for `send`."""
+    return _try(
+        None,
+        settings,
+        tries=1,
+        within_s=within_s,
+        sleep=time.sleep,
+        clock=time.monotonic,
+        context=context,
+        environ=environ,
+        on_refused=no_one,
+    )
+
+
+def _try(
+    message: Optional[EmailMessage],
+    settings: SmtpSettings,
+    *,
+    tries: int,
+    within_s: float,
+    sleep: Callable[[float], object],
+    clock: Callable[[], float],
+    context: Optional[ssl.SSLContext],
+    environ: Mapping[str, str],
+    on_refused: Callable[[str], None],
+) -> Optional[str]:
     deadline = clock() + within_s
     password, lacking = _password(settings, environ)
     if lacking:
@@ -137,7 +184,7 @@ class _Call:
 
     def __init__(
         self,
-        message: EmailMessage,
+        message: Optional[EmailMessage],  # None: leave after the log-in
         settings: SmtpSettings,
         password: str,
         context: Optional[ssl.SSLContext],
@@ -191,8 +238,11 @@ class _Call:
             client.login(settings.user, self._password)
         if self._given_up.is_set():
             return
-        refused = client.send_message(self._message)
-        self.refused = [_refusal(who, answer) for who, answer in refused.items()]
+        if self._message is None:
+            client.ehlo_or_helo_if_needed()
+        else:
+            refused = client.send_message(self._message)
+            self.refused = [_refusal(who, answer) for who, answer in refused.items()]
         try:
             client.quit()
         except (smtplib.SMTPException, OSError):

@@ -1,0 +1,1 @@
+"""`vdt doctor`: is this computer, with this configuration, fit for a transfer?"""
