@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -12,6 +13,7 @@ import pytest
 from spoil import COMPOSED, DECOMPOSED, damage, flip
 
 from vdt import audit, auditbatches, fs
+from vdt.auditreport import report_lines
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
@@ -166,10 +168,46 @@ def test_a_list_alone_tells_zeros_and_a_cut_end_from_other_bytes(bench: Bench) -
     for against in ("record", "manifest"):
         result = bench.audit(against=against)
         damages = {finding.path: finding.diagnosis.damage for finding in result.entries if finding.diagnosis}
+        assert entry(result, "a.txt").reason == "its xxh128 is not the one that it should have"
         cut = "truncated" if against == "record" else "other"
         assert damages == {"a.txt": "other", "b.bin": "zeros", "sub/c.bin": cut, "sub/deep/d.bin": cut}
         assert all(finding.side is Side.DESTINATION for finding in result.entries)
         assert ("69999 bytes where 70000 are on record" in entry(result, "sub/c.bin").reason) == (against == "record")
+
+
+def test_from_the_source_both_sizes_are_told(bench: Bench) -> None:
+    fill(bench.source)
+    bench.transfer()
+    os.truncate(bench.copy / "sub" / "c.bin", 69_999)
+    (bench.copy / "a.txt").write_bytes(b"")
+    flip(bench.copy / "b.bin", 3)
+    reasons = {finding.path: finding.reason for finding in bench.audit().entries}
+    cut = {"a.txt": "0 bytes, in the source 100", "sub/c.bin": "69999 bytes, in the source 70000"}
+    assert reasons == {**cut, "b.bin": "other bytes than the source"}
+
+
+@pytest.mark.parametrize("against", ["source", "manifest"])
+def test_a_small_file_that_is_right_is_opened_once_a_side(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, against: str
+) -> None:
+    fill(bench.source)
+    bench.transfer()
+    whole, back, opened = fs.Folder.read_whole, fs.Folder.open_back, []
+
+    def read_whole(self: fs.Folder, name: str, size: int, **how: Any) -> Any:
+        opened.append(name)
+        return whole(self, name, size, **how)
+
+    def open_back(self: fs.Folder, name: str, **how: Any) -> Any:
+        opened.append(f"again {name}")
+        return back(self, name, **how)
+
+    monkeypatch.setattr(fs.Folder, "read_whole", read_whole)
+    monkeypatch.setattr(fs.Folder, "open_back", open_back)
+    monkeypatch.setattr("vdt.audittree._volume", fs.volume)  # whose probe opens files too
+    bench.audit(against=against)
+    sides = 2 if against == "source" else 1
+    assert sorted(opened) == sorted(["a.txt", "b.bin", "c.bin", "d.bin", "empty"] * sides)
 
 
 @pytest.mark.parametrize("against", ["source", "manifest"])
@@ -318,6 +356,33 @@ def test_an_audit_writes_nothing_inside_either_tree(bench: Bench) -> None:
     assert (seen(bench.source), seen(bench.copy)) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the coreutils")
+@pytest.mark.parametrize("tool", ["xxhsum -H2", "md5sum", "sha256sum", "sha256sum --tag"])
+def test_manifests_go_both_ways_between_the_real_tools_and_an_audit(bench: Bench, tool: str) -> None:
+    command = tool.split()
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    fill(bench.copy)
+    names = ["back\\slash", " lead", "\u00e9", *(["new\nline"] if command[0] != "xxhsum" else [])]
+    for name in names:
+        (bench.copy / name).write_text(name)
+    files = sorted(p.relative_to(bench.copy) for p in bench.copy.rglob("*") if p.is_file())
+    sums = bench.root / "sums.txt"
+    with sums.open("wb") as out:
+        run = [*command, "--", *map(str, files)]
+        subprocess.run(run, cwd=bench.copy, stdout=out, stderr=subprocess.DEVNULL, check=True)
+    result = bench.audit(against="", manifest=str(sums), write_manifest=str(bench.manifest))
+    assert verdicts(result) == {} and result.files == {Judged.OK: len(files)} and result.exit_code == 0
+    flip(bench.copy / "a.txt", 3)
+    assert verdicts(bench.audit(against="", manifest=str(sums))) == {"a.txt": "DIFFERENT"}
+    if command[0] == "xxhsum":
+        check = ["xxhsum", "-c", str(bench.manifest)]
+        done = subprocess.run(check, cwd=bench.copy, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stdout.count(": OK") == len(files) - 1, done
+        flip(bench.copy / "a.txt", 3)
+        assert subprocess.run(check, cwd=bench.copy, capture_output=True).returncode == 0
+
+
 def test_what_was_recorded_never_turns_into_a_proof(bench: Bench) -> None:
     fill(bench.copy)
     with pytest.raises(RefusedError, match="Nothing is on record"):
@@ -351,7 +416,10 @@ def test_confirmed_by_a_second_host(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert bench.audit().hosts == {}
     for module in (audit, evidence, against):
         monkeypatch.setattr(module, "host_name", lambda: "second-host")
-    assert bench.audit().hosts == {2: 5}
+    result = bench.audit()
+    assert result.hosts == {2: 5}
+    assert "confirmed by 2 hosts: 5 file(s)" in report_lines(result)
+    assert result.evidence_file.endswith("-second-host-audit.jsonl"), "each host adds a file of its own"
 
 
 def test_an_interrupted_audit_reads_no_file_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

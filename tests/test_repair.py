@@ -9,7 +9,7 @@ import pytest
 
 from vdt.findings import AuditResult, Finding
 from vdt.model import Evidence, Judged, Side
-from vdt.repair import choose, together
+from vdt.repair import choose, tell_apart, together
 
 NOW = datetime(2026, 4, 12).astimezone()
 
@@ -55,6 +55,15 @@ def test_what_is_chosen(
     taken, left = choose(entries, accepted)
     assert [finding.path for finding in taken] == chosen and [path for path, _ in left] == refused
     assert all(why for _, why in left)
+
+
+def test_where_case_tells_no_names_apart_a_namesake_is_not_copied_over() -> None:
+    gone = [Finding(path, Judged.MISSING) for path in ("a.txt", "sub/x", "sub/b/y", "z", "other")]
+    there = [Finding("A.txt", Judged.EXTRA), Finding("SUB", Judged.EXTRA), Finding("Z", Judged.OK)]
+    bent = different("A.TXT", Side.DESTINATION)
+    left, refused = tell_apart((*gone, bent), (*gone, *there, bent))
+    assert [finding.path for finding in left] == ["z", "other", "A.TXT"]
+    assert [path for path, _ in refused] == ["a.txt", "sub/x", "sub/b/y"] and "'SUB'" in refused[1][1]
 
 
 def result(entries: Sequence[Finding], files: Dict[Judged, int], **more: Any) -> AuditResult:

@@ -61,13 +61,23 @@ class Repair:
         if not chosen or self.stop:
             return result
         reports.progress.phase("repairing")
+        reports.watch.phase("Preparing", job.destination)
         outage.doing = "repairing"
+        try:
+            target = preflight.probe(job.destination)
+        except RefusedError as error:
+            return replace(result, fatal=str(error))
+        if target.fold_case:
+            chosen, known = tell_apart(chosen, result.entries)
+            result = replace(result, refused=(*refused, *known))
+            if not chosen:
+                return result
         states = {
             finding.path: (finding.source_bytes, finding.mtime_ns) if finding.source_bytes >= 0 else None
             for finding in chosen
         }
         try:
-            notes = self._copy_again(job, reports, chosen, states, outage)
+            notes = self._copy_again(job, reports, target, chosen, states, outage)
         except (AwayError, RefusedError) as error:
             return replace(result, fatal=str(error))
         outage.doing = "auditing again"
@@ -95,10 +105,14 @@ class Repair:
             return False
 
     def _copy_again(
-        self, job: AuditJob, reports: AuditReports, chosen: Sequence[Finding], states: States, outage: Outage
+        self,
+        job: AuditJob,
+        reports: AuditReports,
+        target: preflight.Destination,
+        chosen: Sequence[Finding],
+        states: States,
+        outage: Outage,
     ) -> Tuple[str, ...]:
-        reports.watch.phase("Preparing", job.destination)
-        target = preflight.probe(job.destination)
         policy = preflight.lowered(_copying(job.policy), target)
         with ExitStack() as stack:
             if self.lock_folder:
@@ -187,6 +201,24 @@ def choose(
         names.discard(finding.path)
     refused += [(name, "it is not among the files that are DIFFERENT") for name in sorted(names - {ALL})]
     return tuple(chosen), tuple(refused)
+
+
+def tell_apart(
+    chosen: Sequence[Finding], entries: Sequence[Finding]
+) -> Tuple[Tuple[Finding, ...], Tuple[Tuple[str, str], ...]]:
+    """The same, for a destination that takes "a" and "A" for one name: a copy would land on the namesake. Pure."""
+    there = {finding.path.casefold(): finding.path for finding in entries if finding.judged is Judged.EXTRA}
+    left: List[Finding] = []
+    refused: List[Tuple[str, str]] = []
+    for finding in chosen:
+        names = (finding.path, *_above(finding.path)) if finding.judged is Judged.MISSING else ()
+        other = next((there[name.casefold()] for name in names if name.casefold() in there), "")
+        if other:
+            why = f"the destination takes '{other}' for the same name, and it lies there: rename that, and audit again"
+            refused.append((finding.path, why))
+        else:
+            left.append(finding)
+    return tuple(left), tuple(refused)
 
 
 def _above(path: str) -> Iterator[str]:

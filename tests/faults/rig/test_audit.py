@@ -118,6 +118,22 @@ def test_twelve_kinds_of_damage_are_named_and_repaired_as_far_as_may_be(
     assert not rig.leftovers(), rig.leftovers()
 
 
+def test_where_case_tells_no_names_apart_a_repair_says_what_to_rename(rig: Rig) -> None:
+    copied(rig)
+    (rig.stored / "top.txt").rename(rig.stored / "TOP.TXT")
+    flip(rig.stored / "one" / "a.bin", 7)
+    rig.source.start()
+    rig.destination.start((), "--fold-case")
+    outcome = audit(rig, "source", "--repair")
+    assert said(outcome) == {"TOP.TXT": "EXTRA", "top.txt": "MISSING"} and outcome.code == 8, outcome
+    assert outcome.json["repaired"] == ["one/a.bin"]
+    (refused,) = outcome.json["not_repaired"]
+    assert refused["path"] == "top.txt" and "'TOP.TXT'" in refused["reason"], outcome
+    (rig.stored / "TOP.TXT").rename(rig.stored / "top.txt")
+    rig.destination.again()
+    assert audit(rig, "source").code == 0
+
+
 # ---- away, and hanging -----------------------------------------------------------------------------------------------
 
 

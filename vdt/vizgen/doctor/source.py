@@ -16,6 +16,7 @@ from vdt.vizgen.doctor.check import Tell, ok, problem
 from vdt.vizgen.doctor.speed import PROBE_BYTES, go_on
 from vdt.vizgen.doctor.wanted import Known, Wanted, paths_of
 from vdt.vizgen.layout import CopyType
+from vdt.vizgen.nearest import hint
 
 _LOOK_INTO = 60  # folders of a source that are searched for a large file
 
@@ -37,12 +38,16 @@ def look_at_source(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, k
         return False
     note(ok("Source drive", place_of(drive, volume)))
     if wanted.run_id:
-        for kind in CopyType:
-            source = paths_of(wanted, config, kind).source
+        sources = {kind: paths_of(wanted, config, kind).source for kind in CopyType}
+        nowhere = not any(os.path.isdir(source) for source in sources.values())
+        near = (
+            hint(wanted.run_id, [os.path.dirname(s) for s in sources.values()]) if nowhere else "The run id is right."
+        )
+        for kind, source in sources.items():
             if os.path.isdir(source):
                 note(ok("Source", f"{kind.value}: {source}"))
             else:
-                remedy = "Check the run id; a tree that lies on the external disk is looked at with --disk."
+                remedy = f"{near} A tree that lies on the external disk is looked at with --disk."
                 note(problem("Source", f"{kind.value} is not there: {source}", remedy))
     if not wanted.quick:
         _read_source(note, wanted, config, stop, known)
