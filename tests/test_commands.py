@@ -55,6 +55,7 @@ RUN_ELSEWHERE = {
     ("CONTRIBUTING.md", "Set up", "tests/windows/run.sh"): "by hand, as root on Debian with Wine",
     ("CONTRIBUTING.md", "Set up", ".venv/bin/python -m pytest -m long"): "by hand, half an hour and more",
     ("CONTRIBUTING.md", "Set up", ".venv/bin/python -m tests.faults.against"): "tests/faults/rig/test_against.py",
+    ("docs/reliability.md", "Against other copiers", ".venv/bin/python -m tests"): "tests/faults/rig/test_against.py",
     ("CONTRIBUTING.md", "Golden files", "VDT_WRITE_GOLDEN=1"): "tests/test_mail.py, without writing",
     ("CONTRIBUTING.md", "Golden files", "VDT_ROBOCOPY_LOGS="): "tests/robocopy/test_read.py, with logs of its own",
 }

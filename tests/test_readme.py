@@ -75,6 +75,7 @@ FOREIGN = {
     "CHANGELOG.md": {"--delete", "--remove-source-files"},
     "docs/admin.md": {"--no-deps", "--prefix", "--force-reinstall"},
     "docs/migration.md": {"--delete"},
+    "docs/reliability.md": {"--cmd", "--download"},
     "docs/verification.md": {"--quiet"},
     "docs/watch.md": {"--now"},
     "docs/windows.md": {"--no-index", "--find-links"},
