@@ -11,24 +11,13 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import pytest
 
-from vdt.errors import RefusedError, UsageError
-from vdt.model import Existing, Verify
+from vdt.errors import RefusedError
 from vdt.stop import StopFlag
-from vdt.vizgen import lookout
 from vdt.vizgen.config import Config, read_config
 from vdt.vizgen.finished import MARKERS
-from vdt.vizgen.lookout import (
-    Ending,
-    Lookout,
-    Memory,
-    Seen,
-    Standing,
-    check_can_prove,
-    outcome_text,
-    pause_s,
-    standing,
-    survey,
-)
+from vdt.vizgen.lookout import Ending, Lookout
+from vdt.vizgen.survey import Seen, Standing, survey
+from vdt.vizgen.tries import Memory, outcome_text
 
 RUN = "202310261058_VZGEN1_VMSC10202"
 
@@ -61,100 +50,6 @@ def prove(place: Path, run_id: str = RUN) -> None:
         (run / "raw_data" / name).write_text(name)
         info = (source / name).stat()
         os.utime(run / "raw_data" / name, ns=(info.st_atime_ns, info.st_mtime_ns))
-
-
-# -- where a run stands --------------------------------------------------------------------------------------------
-
-
-def test_each_standing(tmp_path: Path) -> None:
-    config = config_of(tmp_path)
-    make(tmp_path)
-    assert standing(config, RUN) == Seen(RUN, Standing.READY)
-    prove(tmp_path)
-    assert standing(config, RUN) == Seen(RUN, Standing.PROVEN)
-    make(tmp_path, "B", MARKERS[:2])
-    assert standing(config, "B") == Seen("B", Standing.UNFINISHED, "MERLIN_FINISHED")
-    make(tmp_path, "C", trees="raw_data")
-    assert standing(config, "C") == Seen("C", Standing.LACKING, "analysis, output")
-
-
-@pytest.mark.parametrize("spoil", ["manifest", "incomplete", "flag", "analysed again"])
-def test_what_ends_a_proof(tmp_path: Path, spoil: str) -> None:
-    make(tmp_path)
-    prove(tmp_path)
-    run = tmp_path / "isilon_drive" / RUN
-    if spoil == "manifest":
-        (run / "output.xxh128").unlink()
-    elif spoil == "incomplete":
-        (run / "output.incomplete.xxh128").write_text("")
-    elif spoil == "flag":
-        (run / "raw_data/MERLIN_FINISHED").unlink()
-    else:
-        os.utime(tmp_path / "analysis_drive/merfish_raw_data" / RUN / "MERLIN_FINISHED", (1, 1))
-    assert standing(config_of(tmp_path), RUN).standing is Standing.READY
-
-
-def test_a_survey_is_in_the_order_of_the_names_and_knows_patterns(tmp_path: Path) -> None:
-    for name in ("2026B", "2025C", "2026A"):
-        make(tmp_path, name)
-    (tmp_path / "analysis_drive/merfish_raw_data/2026Z").write_text("a file")
-    found = [run.run_id for run in survey(config_of(tmp_path))]
-    assert found == ["2025C", "2026A", "2026B"]
-    assert [run.run_id for run in survey(config_of(tmp_path), ("2026*", "*C"))] == found
-    assert [run.run_id for run in survey(config_of(tmp_path), ("2026*",))] == found[1:]
-
-
-@pytest.mark.parametrize("gone", ["isilon_drive", "analysis_drive"])
-def test_a_drive_that_is_away_is_no_empty_survey(tmp_path: Path, gone: str) -> None:
-    make(tmp_path)
-    (tmp_path / gone).rename(tmp_path / "elsewhere")
-    with pytest.raises(OSError):
-        survey(config_of(tmp_path))
-
-
-def test_settings_that_never_prove_are_refused(tmp_path: Path) -> None:
-    check_can_prove(config_of(tmp_path, verify=Verify.REREAD))
-    for wrong in ({"existing": Existing.TRUST}, {"verify": Verify.NONE}, {"verify": Verify.INFLIGHT}):
-        with pytest.raises(UsageError, match="no run is ever proven"):
-            check_can_prove(config_of(tmp_path, **wrong))
-
-
-# -- what is remembered --------------------------------------------------------------------------------------------
-
-
-def test_pauses_grow_to_a_day() -> None:
-    assert [pause_s(n) for n in (1, 2, 3)] == [900, 1800, 3600]
-    assert pause_s(8) == pause_s(10**6) == 86400
-
-
-def test_tries_outlive_the_process(tmp_path: Path) -> None:
-    path = str(tmp_path / "state/watch.json")
-    memory = Memory.load(path)
-    memory.failed(RUN, "8 x", 100.0)
-    memory.failed(RUN, "8 y", 200.0)
-    again = Memory.load(path)
-    assert again.tries == memory.tries and again.tries[RUN].tries == 2 and again.tries[RUN].outcome == "8 y"
-    again.forget(RUN)
-    assert Memory.load(path).tries == {}
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"tries": 1}', '{"tries": {"a": {"tries": "x"}}}', "[" * 100_000])
-def test_a_memory_that_cannot_be_read_is_empty(tmp_path: Path, text: str) -> None:
-    (tmp_path / "w.json").write_text(text)
-    assert Memory.load(str(tmp_path / "w.json")).tries == {}
-
-
-def test_a_memory_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    memory = Memory(str(tmp_path / "file/watch.json"))
-    memory.failed(RUN, "8", 1.0)
-    assert memory.tries[RUN].tries == 1
-
-
-def test_a_clock_that_was_set_back_makes_a_run_due() -> None:
-    known = lookout.Try(3, 10_000.0, "8")
-    assert not known.due(10_001.0) and not known.due(13_599.0)
-    assert known.due(13_600.0) and known.due(9_999.0)
 
 
 # -- rounds --------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ POSIX = os.name == "posix"
 # Runs a command. At the first byte the program's own folder is taken away and every import is refused from then on;
 # what was asked for is printed at the end.
 PROBE = """
-import importlib.abc, os, signal, sys
+import importlib.abc, os, signal, sys, time
 
 class Refuser(importlib.abc.MetaPathFinder):
     away, asked = False, []
@@ -36,7 +36,8 @@ refuser = Refuser()
 sys.meta_path.insert(0, refuser)
 how, command, *arguments = sys.argv[1:]
 import vdt.transfer
-from vdt.cli import drop_in, main
+from vdt import fs
+from vdt.cli import drop_in, main, terminal
 here = os.path.dirname(vdt.transfer.__file__)
 
 def at_first_byte(module, name):
@@ -49,6 +50,8 @@ def first_byte():
     refuser.away = True
     if how == "interrupted":
         os.kill(os.getpid(), signal.SIGINT)
+        while not any(terminal._asked_to_stop):
+            time.sleep(0.01)
     if how == "defect":
         raise ZeroDivisionError("a defect")
 
@@ -57,9 +60,14 @@ for module in (vdt.copytree, vdt.vizgen.tree):
     at_first_byte(module, "transfer_tree")
 for module in (vdt.cli.audit, vdt.vizgen.auditrun):
     at_first_byte(module, "audit_tree")
+def tell(code):
+    refuser.away = False
+    print("ASKED", code, refuser.asked, flush=True)
+
+end = fs.terminate_now
+fs.terminate_now = lambda code: end(tell(code) or code)  # where a thread was slow to go home
 code = drop_in.main(arguments) if command == "drop-in" else main.main([command, *arguments])
-refuser.away = False
-print("ASKED", code, refuser.asked)
+tell(code)
 """
 
 

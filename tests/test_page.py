@@ -21,7 +21,8 @@ from vdt.vizgen import page
 from vdt.vizgen.finished import Finished
 from vdt.vizgen.glance import glance, troubles
 from vdt.vizgen.layout import CopyType
-from vdt.vizgen.page import compose_list_page, compose_page
+from vdt.vizgen.mail import Items
+from vdt.vizgen.page import compose_page, compose_part_page
 from vdt.vizgen.report import About, Course, RunReport
 from vdt.vizgen.verdict import decide
 
@@ -184,10 +185,10 @@ def test_a_run_that_ended_before_any_tree() -> None:
 
 
 def test_a_page_of_lists_is_cut_and_escaped() -> None:
-    text = compose_list_page(
+    text = compose_part_page(
         "Audit " + HOSTILE,
         ["May the source be deleted? NO: x", HOSTILE],
-        [("F:", [("t", ["a"] * 500)])],
+        [("F:", [Items("t", ("a",) * 500)])],
         yes=False,
         passed=True,
     )

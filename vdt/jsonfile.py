@@ -7,7 +7,18 @@ import os
 from typing import IO, Any, Dict
 
 from vdt import fs
-from vdt.errors import LostOutputError
+from vdt.errors import LostOutputError, UsageError
+from vdt.troubles import NO_PLACE_FOR_REPORT
+
+
+def check_place(path: str) -> None:
+    """Refuse a report whose folder is not there, before any work is done for it. "" and "-" need none.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if path not in ("", "-") and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise UsageError(NO_PLACE_FOR_REPORT.sentence(path=path))
 
 
 def write_json(path: str, value: Dict[str, Any], stdout: IO[str]) -> None:

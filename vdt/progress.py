@@ -273,19 +273,17 @@ class Console:
         if not seen.generation:
             return seen.phase
         files_s, bytes_s = recent.rates(*seen[:3])
-        left = eta.remaining_s(max(0, seen.total.files - seen.files), max(0, seen.total.size_bytes - seen.size_bytes))
         of = f"{seen.files}/{seen.total.files} files"
-        return f"{seen.phase}, {_left(left)}, {of}, {bytes_s / 2**20:.0f} MiB/s, {files_s:.0f} files/s"
+        return f"{seen.phase}, {_time_left(seen, eta)}, {of}, {bytes_s / 2**20:.0f} MiB/s, {files_s:.0f} files/s"
 
     def _line(self, seen: _Seen, eta: Eta, recent: Recent) -> str:
         if not seen.generation:
             return seen.phase
         of = f" of {seen.total.files}" if seen.counted else ""
         files_s, bytes_s = recent.rates(*seen[:3])
-        left = eta.remaining_s(max(0, seen.total.files - seen.files), max(0, seen.total.size_bytes - seen.size_bytes))
         return (
             f"{seen.title}: {seen.files}{of} files, {seen.size_bytes / 2**30:.2f} GB, {seen.phase}, "
-            f"{bytes_s / 2**20:.0f} MiB/s, {files_s:.0f} files/s, {_left(left)}"
+            f"{bytes_s / 2**20:.0f} MiB/s, {files_s:.0f} files/s, {_time_left(seen, eta)}"
         )
 
     def _print_lines(self, bar: Any) -> None:
@@ -304,6 +302,15 @@ class Console:
         self._stream.flush()
 
 
+def _time_left(seen: _Seen, eta: Eta) -> str:
+    """Nobody knows while somebody is waited for."""
+    if seen.phase.startswith(_WAITING):
+        return _left(None)
+    return _left(
+        eta.remaining_s(max(0, seen.total.files - seen.files), max(0, seen.total.size_bytes - seen.size_bytes))
+    )
+
+
 def _tqdm() -> Any:
     """The class of the bars. Now and not when the first is drawn: by then the program's own share may be away."""
     from tqdm import tqdm  # 55 ms; only where bars are drawn
@@ -315,6 +322,6 @@ def _tqdm() -> Any:
 
 def _left(seconds: Optional[float]) -> str:
     if seconds is None:
-        return "time left not known yet"
+        return "time left not known"
     whole = int(seconds + 0.5)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02} left"

@@ -137,7 +137,7 @@ def _measure(asked: Asked, measured: Measured, note: Callable[[str], None]) -> N
             raise RefusedError(f"{printable(source)} holds no file to copy.")
         ground.check_room(destination, held.size_bytes, "a copy")
         at = stack.enter_context(stage(destination, latency_ms=asked.latency_ms, samba_ms=asked.samba_ms))
-        cache = _prepare_source(source, asked)
+        cache = prepare_source(source, held, asked, machine.memory_bytes())
         measured.data = (data.Data(source, words, held),)
         seen = Side(asked.destination, words=at.words, flush=flushing.how(at.behind), **machine.file_system(at.seen))
         measured.sides = (Side(asked.existing or asked.source, cache=cache, **machine.file_system(source)), seen)
@@ -145,7 +145,7 @@ def _measure(asked: Asked, measured: Measured, note: Callable[[str], None]) -> N
         rounds.race(arena, measured.contenders, asked.rounds, measured.runs, note)
 
 
-def _prepare_source(source: str, asked: Asked) -> str:
+def prepare_source(source: str, held: data.Holdings, asked: Asked, memory_bytes: int) -> str:
     """Bring the source into the state it is to be read in; returns that in words. Raises RefusedError."""
     if asked.cold_source:
         if not flushing.can_forget():
@@ -154,7 +154,10 @@ def _prepare_source(source: str, asked: Asked) -> str:
                 "larger than the memory."
             )
         return "taken out of this computer's memory before each turn"
-    flushing.flush(source) if not asked.existing else None
+    if not asked.existing:
+        flushing.flush(source)
+    if 0 < memory_bytes < held.size_bytes:
+        return "larger than this computer's memory, so no turn finds all of it there"
     flushing.read_once(source)
     return "read once before the first turn: from memory, as far as it holds"
 

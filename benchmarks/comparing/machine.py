@@ -125,7 +125,7 @@ def _version(program: str) -> str:
         return f"{program} of {platform.platform()}"  # it tells no version
     lines: List[str] = []
     try:
-        ended = process.run([program, *_SAYS_VERSION.get(program, ["--version"])], keep_output=True)
+        ended = process.run([program, *_SAYS_VERSION.get(program, ["--version"])])
         lines = [line for line in ended.said.splitlines() if re.search(r"\d", line)]
     except OSError:
         pass

@@ -38,26 +38,19 @@ class Ended(NamedTuple):
     said: str
 
 
-def run(words: Sequence[str], *, folder: str = "", output: str = "", keep_output: bool = False) -> Ended:
-    """Run a command to its end. What it prints is thrown away, unless a file is named or it is asked for.
+def run(words: Sequence[str], *, folder: str = "", output: str = "") -> Ended:
+    """Run a command to its end. What it prints goes to a file, which is thrown away unless `output` names one.
 
     Raises:
         OSError: it could not be started.
     """
     with ExitStack() as stack:
         said: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
-        out: Any = subprocess.DEVNULL
-        if output:
-            out = stack.enter_context(open(output, "w+b"))
-        elif keep_output:
-            out = stack.enter_context(tempfile.TemporaryFile())
+        out: IO[bytes] = stack.enter_context(open(output, "w+b") if output else tempfile.TemporaryFile())
         how = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": said, "cwd": folder or None, "env": _ENVIRONMENT}
         code, seconds, peak_kib = (_on_windows if sys.platform == "win32" else _behind_a_clock)(list(words), how)
-        text, printed = _tail(said), False
-        if out is not subprocess.DEVNULL:
-            printed = out.seek(0, os.SEEK_END) > 0
-            text = text or _tail(out)
-    return Ended(code, seconds, peak_kib, printed, text)
+        printed = out.seek(0, os.SEEK_END) > 0
+        return Ended(code, seconds, peak_kib, printed, _tail(said) or _tail(out))
 
 
 def _behind_a_clock(words: List[str], how: Any) -> Tuple[int, float, int]:

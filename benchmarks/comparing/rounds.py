@@ -194,7 +194,7 @@ def digests(root: str) -> Iterator[Tuple[str, str]]:
 def _do(step: Step) -> Tuple[process.Ended, str]:
     """Run one command; returns how it ended and what is wrong with that, "" when nothing is."""
     try:
-        ended = process.run(step.words, folder=step.folder, output=step.output, keep_output=step.silent)
+        ended = process.run(step.words, folder=step.folder, output=step.output)
     except OSError as error:
         return process.Ended(-1, 0.0, 0, False, ""), f"could not be started: {error.strerror}"
     said = printable(ended.said.splitlines()[-1][:300]) if ended.said else ""

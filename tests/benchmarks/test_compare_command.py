@@ -15,9 +15,10 @@ from typing import Iterator, List
 
 import pytest
 
+from comparing import command as comparing_command
 from comparing import data, options
 from comparing.contenders import Job
-from vdt.errors import UsageError
+from vdt.errors import RefusedError, UsageError
 
 from .conftest import BENCHMARKS
 
@@ -128,6 +129,36 @@ def test_ctrl_c_ends_the_contender_removes_what_was_made_and_keeps_what_was_meas
     value = json.loads((place / "out" / "results.json").read_text("utf-8"))
     assert value["complete"] is False and value["contenders"][0]["turns"]
     assert "shutil.copytree" in out
+
+
+@pytest.mark.skipif(not shutil.which("fusermount3") or not os.path.exists("/dev/fuse"), reason="needs FUSE")
+def test_a_slow_mount_is_measured_and_gone_after_ctrl_c(place: Path) -> None:
+    words = ["--existing", str(small_run(place)), "--dest", str(place / "to"), "--latency-ms", "3", "--rounds", "1000"]
+    words += ["--tools", "shutil", "--what", "copy", "--no-png", "--out", str(place / "out")]
+    process = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None and process.stderr.readline().startswith("round 1 of 1000")
+    assert str(place) in Path("/proc/self/mounts").read_text("utf-8")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130 and sorted(os.listdir(place)) == ["existing", "out"]
+    assert str(place) not in Path("/proc/self/mounts").read_text("utf-8")
+    value = json.loads((place / "out" / "results.json").read_text("utf-8"))
+    assert value["destination"]["words"] == "imitated: a FUSE mount on which every call takes 3 ms"
+    assert value["contenders"][0]["seconds"]["least"] > 20 * 4 * 0.003, "each file takes more than four calls"
+
+
+def test_what_no_memory_holds_is_not_read_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = options.read(["--dest", "d", "--existing", str(tmp_path)])
+    read: List[str] = []
+    monkeypatch.setattr("comparing.flushing.read_once", read.append)
+    held = data.Holdings(1, 0, 1000, 1000)
+    assert comparing_command.prepare_source("x", held, asked, 999).startswith("larger than this computer's memory")
+    assert read == []
+    assert comparing_command.prepare_source("x", held, asked, 1000).startswith("read once") and read == ["x"]
+    monkeypatch.setattr("comparing.flushing.can_forget", lambda: False)
+    cold = options.read(["--dest", "d", "--existing", str(tmp_path), "--cold-source"])
+    with pytest.raises(RefusedError, match=r"Leave out --cold-source, and give a --size-gb larger than the memory"):
+        comparing_command.prepare_source("x", held, cold, 1000)
 
 
 def test_the_list_says_who_is_there(place: Path) -> None:

@@ -235,7 +235,8 @@ def test_names_are_escaped(done: World) -> None:
 
 
 def test_what_cannot_be_looked_at_is_16(done: World) -> None:
-    plain_sentences(done.vdt("may-delete", "202310261058_VZGEN1_VMSC10209"), "The source of raw_data is not there")
+    other = "202310261058_VZGEN1_VMSC10209"
+    plain_sentences(done.vdt("may-delete", other), f"There is no run {other}", f"Did you mean {RUN_ID}?")
     plain_sentences(done.vdt("may-delete", "../etc"), "path separator")
     plain_sentences(done.vdt("may-delete"), "RUN_ID", "vdt may-delete --help")
     plain_sentences(done.vdt("may-delete", RUN_ID, "--vizgen_config", "nowhere.toml"), "nowhere.toml")

@@ -7,8 +7,6 @@ import re
 import signal
 from pathlib import Path
 
-import pytest
-
 from .conftest import DROP_IN, RUN_ID, TREES, Inbox, World, partials, plain_text, wait_for
 
 
@@ -50,17 +48,31 @@ def test_a_failure_is_there_with_its_reason_and_remedy(world: World) -> None:
     assert "move the one at the destination away" in text
 
 
-@pytest.mark.parametrize("how", ["refused", "interrupted"])
-def test_a_run_that_ended_early_has_one_too(world: World, how: str) -> None:
-    if how == "refused":
-        world.source("analysis").rename(world.root / "away")
-        assert world.drop_in("--no_email", RUN_ID).code == 16
-    else:
-        process = world.start([*DROP_IN, "--no_email", "--bwlimit", "2M", "--copy_type", "output", "--", RUN_ID])
-        wait_for(lambda: partials(world.destination("output")))
-        process.send_signal(signal.SIGINT)
-        assert world.end(process, timeout_s=20).code & 8
+def test_a_run_that_was_stopped_has_one_too(world: World) -> None:
+    process = world.start([*DROP_IN, "--no_email", "--bwlimit", "2M", "--copy_type", "output", "--", RUN_ID])
+    wait_for(lambda: partials(world.destination("output")))
+    process.send_signal(signal.SIGINT)
+    assert world.end(process, timeout_s=20).code & 8
     assert "May the source be deleted? NO" in page_of(world).read_text("utf-8")
+
+
+def test_a_run_that_was_refused_leaves_none(world: World) -> None:
+    world.source("analysis").rename(world.root / "away")
+    assert world.drop_in("--no_email", RUN_ID).code == 16
+    assert not list(world.root.rglob("*.html"))
+
+
+def test_an_audit_has_one(world: World) -> None:
+    assert world.drop_in("--no_email", RUN_ID).code == 0
+    page_of(world).unlink()
+    (world.destination("output") / "experiment.json").write_bytes(b"spoiled")
+    result = world.drop_in("--no_email", "--audit", RUN_ID)
+    assert result.code == 8, result
+    path = page_of(world)
+    text = path.read_text("utf-8")
+    assert "May the source be deleted? NO" in text and "experiment.json" in text and "DIFFERENT" in text
+    assert f"- {path}" in (world.logs / "vizgen_data_transfer.log").read_text("utf-8")
+    assert result.out.rstrip().split("\n")[-1].startswith("The source of run")
 
 
 def test_a_report_that_cannot_be_written_changes_nothing_and_is_said(world: World, bound_by_modes: list[str]) -> None:

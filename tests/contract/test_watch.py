@@ -43,7 +43,8 @@ def test_once_transfers_each_finished_run_with_a_mail_each(many: World, inbox: I
 
 
 def test_a_run_that_becomes_finished_follows_and_ctrl_c_ends_it(many: World, inbox: Inbox) -> None:
-    assert many.vdt("watch", "--once").code == 0
+    first = many.vdt("watch", "--once")
+    assert first.code == 0 and first.out.count("lies still for 0.1 s") == 2, "once a run"
     process = many.start([*VDT, "watch", "--interval", "1"])
     assert process.stdout is not None
     while b"next look in 1 s" not in process.stdout.readline():

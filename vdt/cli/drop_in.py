@@ -9,12 +9,13 @@ import sys
 from typing import List, Optional, Sequence
 
 from vdt.bwlimit import parse_bwlimit
-from vdt.cli.terminal import Parser, Printer, guarded, say_on, stop_on_signals, verify_level, whole_number
+from vdt.cli.terminal import VERIFY_HELP, Parser, Printer, guarded, say_on, stop_on_signals, verify_level, whole_number
 from vdt.errors import UsageError
 from vdt.hashing import OTHER_DIGESTS
 from vdt.model import Existing
 from vdt.progress import Console
 from vdt.stop import StopFlag
+from vdt.troubles import NO_RUN_ID
 from vdt.version import __version__
 from vdt.vizgen.counts import parse_ignore_patterns
 from vdt.vizgen.crosscheck import MODES
@@ -26,11 +27,18 @@ from vdt.watch import Watch
 _EPILOG = """\
 examples:
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202
+      copy and prove the three trees of a run; the same command again goes on where it ended
+  vizgen_data_transfer --dry_run 202310261058_VZGEN1_VMSC10202
+      say what would be copied, write nothing
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202 --copy_type output --disk
+      one tree, from the external disk
   vizgen_data_transfer --audit 202310261058_VZGEN1_VMSC10202
+      read a copy that exists and say what is wrong with it
   vizgen_data_transfer --ignore_python_counts raw_data:bytes -- 202310261058_VZGEN1_VMSC10202
+      leave one count check out; -- ends the list of patterns
 
 exit code: 0 every selected tree arrived and its checks passed; 8 and above not; 16 nothing could be done.
+Errors, their causes and what to do: docs/troubleshooting.md. Other folders, audits, a demonstration: vdt --help.
 """
 
 
@@ -38,10 +46,13 @@ def parser() -> Parser:
     """The options of version 1.0.0 with their meaning, and the new ones."""
     p = Parser(
         prog="vizgen_data_transfer",
+        usage="%(prog)s [OPTIONS] [--] RUN_ID",
         description="Copies the three trees of a MERSCOPE run, reads every file back and proves it.",
         epilog=_EPILOG,
     )
-    p.add_argument("run_id", nargs="?", help="run folder name, for example 202310261058_VZGEN1_VMSC10202")
+    p.add_argument(
+        "run_id", nargs="?", metavar="RUN_ID", help="run folder name, for example 202310261058_VZGEN1_VMSC10202"
+    )
     p.add_argument("--version", action="version", version=f"vizgen_data_transfer {__version__}")
     p.add_argument(
         "--init_config",
@@ -110,7 +121,7 @@ def parser() -> Parser:
         "--verify",
         type=verify_level,
         metavar="LEVEL",
-        help="none, inflight, reread, cold (default: read back past this client's cache), both",
+        help=VERIFY_HELP,
     )
     how.add_argument("--also_hash", choices=OTHER_DIGESTS, help="write a second manifest, for data deposits")
     how.add_argument("--bwlimit", metavar="RATE", help='most bytes read a second: 100M, or "08:00,100M 19:00,off"')
@@ -172,10 +183,7 @@ def command_text(arguments: Sequence[str]) -> str:
 
 def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
     if options.run_id is None:
-        raise UsageError(
-            "Give the run id, for example: vizgen_data_transfer 202310261058_VZGEN1_VMSC10202. "
-            "Behind an option that takes several values, put -- before it."
-        )
+        raise UsageError(NO_RUN_ID.sentence(example="202310261058_VZGEN1_VMSC10202"))
     if options.wait_finished is not None and options.dry_run:
         raise UsageError("--wait_finished has no meaning in a dry run, which looks once. Leave one of them out.")
     if options.bwlimit:

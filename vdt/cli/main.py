@@ -77,17 +77,36 @@ _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
 }
 
+_GROUPS: Dict[str, Tuple[str, ...]] = {
+    "copy": ("copy", "robocopy", "watch"),
+    "look, without copying": ("audit", "may-delete", "status", "runs", "doctor"),
+    "try it": ("demo",),
+}
+
 _HELP = """\
 usage: vdt COMMAND [ARGUMENTS]
 
 {commands}
+
+examples:
+  vdt demo
+  vdt copy run1 backup/run1 --manifest backup/run1.xxh128
+  vdt audit backup/run1 --source run1
 
 vdt COMMAND --help explains a command. The facility's own command is vizgen_data_transfer RUN_ID.
 """
 
 
 def _help() -> str:
-    return _HELP.format(commands="\n".join(f"  {name:<10} {text}" for name, (_, text) in _COMMANDS.items()))
+    width = max(map(len, _COMMANDS))
+    grouped = {title: [name for name in names if name in _COMMANDS] for title, names in _GROUPS.items()}
+    known = {name for names in grouped.values() for name in names}
+    grouped["more"] = [name for name in _COMMANDS if name not in known]
+    lines: List[str] = []
+    for title, names in grouped.items():
+        if names:
+            lines += ["", f"{title}:", *(f"  {name:<{width}}  {_COMMANDS[name][1]}" for name in names)]
+    return _HELP.format(commands="\n".join(lines[1:]))
 
 
 def command(arguments: List[str]) -> int:

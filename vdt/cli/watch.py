@@ -16,9 +16,11 @@ from vdt.progress import Console
 from vdt.stop import StopFlag
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.layout import CONFIG_NAME, CopyType
-from vdt.vizgen.lookout import INTERVAL_S, Ending, Lookout, Memory, check_can_prove, outcome_text
+from vdt.vizgen.lookout import INTERVAL_S, Ending, Lookout
 from vdt.vizgen.report import RunReport
 from vdt.vizgen.run import Request, Surroundings, run
+from vdt.vizgen.survey import check_can_prove
+from vdt.vizgen.tries import Memory, outcome_text
 from vdt.watch import Watch
 
 _EPILOG = """\
@@ -145,6 +147,7 @@ def _transfer(
         debug=options.debug,
         mail=not options.no_email,
         require_finished=True,
+        lies_still=True,
     )
     try:
         ended = run(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from vdt.auditreport import cut, detail_lines
 from vdt.findings import AuditResult, confirming_hosts, objection_to_deleting, verdict_words
 from vdt.model import Count, Judged
+from vdt.version import __version__
 from vdt.vizgen.layout import CopyType, TreePaths
 from vdt.vizgen.mail import Items, MailText, Table, compose_parts
-from vdt.vizgen.report import Verdict
+from vdt.vizgen.page import compose_part_page
+from vdt.vizgen.report import About, Verdict
 from vdt.vizgen.verdict import verdict_lines
 
 FATAL = 16
@@ -37,7 +39,18 @@ def audit_verdict(trees: Tuple[AuditedTree, ...], reason: str) -> Verdict:
     return Verdict(True, folders=tuple(tree.paths.source for tree in trees))
 
 
-def audit_mail(
+class Said(NamedTuple):
+    """What is said of an audited run, before it is a mail or a page."""
+
+    subject: str
+    verdict: Tuple[str, ...]
+    sections: Tuple[Tuple[str, Tuple[Union[Items, Table], ...]], ...]
+    last: str
+    yes: bool
+    passed: bool
+
+
+def audit_said(
     run_id: str,
     trees: Tuple[AuditedTree, ...],
     error: str,
@@ -48,8 +61,8 @@ def audit_mail(
     command: str,
     threads: int,
     elapsed_s: float,
-) -> MailText:
-    """The mail of an audited run, however it ended.
+) -> Said:
+    """Everything that is said of an audited run, however it ended.
 
     Args:
         error: what ended the run, "" where it reached its end.
@@ -76,8 +89,24 @@ def audit_mail(
         ("Command executed:", [_items("", [command or "unknown"])]),
         ("Total execution time:", [_items("", [f"{span}, using {threads} thread(s) for run: {run_id}"])]),
     ]
-    shown = [(heading, [part for part in parts if part.lines]) for heading, parts in sections]
-    return compose_parts(subject, verdict, [item for item in shown if item[1]], last, yes=not reason, passed=passed)
+    shown = ((heading, tuple(part for part in parts if part.lines)) for heading, parts in sections)
+    kept = tuple(item for item in shown if item[1])
+    return Said(subject, tuple(verdict), kept, last, not reason, passed)
+
+
+def audit_mail(said: Said, page: str = "") -> MailText:
+    """The mail; `page` is the HTML report, "" where there is none."""
+    report = [("Report:", (_items("", [page]),))] if page else []
+    sections = [*said.sections[:-2], *report, *said.sections[-2:]]  # before command and time
+    return compose_parts(said.subject, said.verdict, sections, said.last, yes=said.yes, passed=said.passed)
+
+
+def audit_page(said: Said, about: About) -> str:
+    """The HTML report."""
+    words = [f"vizgen_data_transfer {__version__}", f"Python {about.python}", about.system]
+    words += [f"host {about.host}", f"configuration {about.config}", f"began {about.began}"]
+    sections = [*said.sections, ("Versions and host:", (_items("", words),))]
+    return compose_part_page(said.subject, said.verdict, sections, yes=said.yes, passed=said.passed)
 
 
 def _witness(trees: Tuple[AuditedTree, ...]) -> str:

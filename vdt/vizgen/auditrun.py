@@ -20,10 +20,12 @@ from vdt.errors import AwayError, RefusedError, StoppedError, VdtError
 from vdt.preflight import COPY, check_report
 from vdt.repair import ALL
 from vdt.treelog import TreeLog
+from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
-from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_verdict, objection
+from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_page, audit_said, audit_verdict, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.run import Ended, Run
+from vdt.vizgen.nearest import hint
+from vdt.vizgen.run import Ended, Run, check_isilon
 from vdt.vizgen.verdict import verdict_object
 
 
@@ -36,11 +38,11 @@ class AuditRun(Run):
         self._audit_tools: Optional[AuditTools] = None
         config, request = self._config, self._request
         self._watch.phase("Looking at", config.isilon_drive)
-        if not os.path.isdir(config.isilon_drive):
-            raise RefusedError(
-                f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in "
-                f"{config.path})."
-            )
+        check_isilon(config)
+        run_folder = os.path.join(config.isilon_drive, request.run_id)
+        if not os.path.lexists(run_folder):
+            said = NO_SUCH_RUN.sentence(run_id=request.run_id, drive=config.isilon_drive, source=run_folder)
+            raise RefusedError(f"{said} {hint(request.run_id, [config.isilon_drive])}")
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
             report = "" if request.json == "-" else request.json or ""
@@ -144,7 +146,7 @@ class AuditRun(Run):
             self._tell(f"ERROR: {error}", level="error")
         if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
             code = FATAL
-        text = audit_mail(
+        said = audit_said(
             self._request.run_id,
             trees,
             error,
@@ -155,6 +157,10 @@ class AuditRun(Run):
             threads=self._settings.threads,
             elapsed_s=time.monotonic() - self._began,
         )
+        page = ""
+        if any(tree.result is not None for tree in trees):  # one that was refused leaves no more than its log
+            page = self._write_page(audit_page(said, self._about()))
+        text = audit_mail(said, page)
         self._hand_out(text, text.plain.strip().split("\n")[-1])
         return Ended(code, text)
 

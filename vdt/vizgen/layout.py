@@ -98,6 +98,12 @@ def tree_paths(
     )
 
 
+def source_folders(analysis_drive: str, run_id: str, flavour: Optional[ModuleType] = None) -> Tuple[str, ...]:
+    """Where the trees of a run lie on an analysis drive, in the fixed order."""
+    path = flavour or os.path
+    return tuple(path.join(analysis_drive, kind.source_folder, run_id) for kind in CopyType)
+
+
 _RESERVED = re.compile(
     r"(?:CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])(?:\..*)?\Z", re.IGNORECASE
 )

@@ -1,58 +1,32 @@
 """`vdt watch`: transfers each run that is finished and not proven yet, one after the other, until it is stopped.
 
-Rule 1: what is proven is told by what lies at the destination (its manifests, and the same flags as the source), not by
-what this program remembers. Rule 2: a share that does not answer costs a sentence and a round, never the watch.
-Rule 3: the memory of failed tries only spaces them out and spares a second mail that says the same; where it is lost,
-a run is tried a little earlier. Writes nothing itself but that memory; a transfer is `run.py`'s.
+Rule 1: what is proven is told by `survey`, not by what this program remembers. Rule 2: a share that does not answer
+costs a sentence and a round, never the watch. Writes nothing itself but the memory of failed tries (`tries`);
+a transfer is `run`'s.
 """
 
 from __future__ import annotations
 
-import enum
-import json
-import os
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from vdt import fs
-from vdt.errors import AbandonedError, LostOutputError, RefusedError, StoppedError, UsageError, VdtError
-from vdt.jsonfile import write_json
-from vdt.model import Existing, Kind, Verify
+from vdt.errors import AbandonedError, RefusedError, StoppedError, VdtError
 from vdt.printable import printable
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.vizgen.config import Config
-from vdt.vizgen.finished import QUIET_S, list_trees, look, unlike
-from vdt.vizgen.layout import CopyType, TreePaths, check_run_id, tree_paths
+from vdt.vizgen.finished import QUIET_S, list_trees, unlike
+from vdt.vizgen.survey import Seen, Standing, standing, survey, trees_of
+from vdt.vizgen.tries import Memory, outcome_text, pause_s
 
 INTERVAL_S = 600.0
 _LOOK_WITHIN_S = 120.0  # a share that does not answer by then is looked at again in the next round
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 900.0, 86400.0
-_SAME_TIME_NS = 2_000_000_000  # the coarsest times that a share keeps
 _MOST_NAMED = 5
 _FAILED, _FATAL = 8, 16
-
-
-class Standing(enum.Enum):
-    """Where one run stands; the value is the word of the heartbeat."""
-
-    PROVEN = "proven"
-    READY = "to be transferred"
-    UNFINISHED = "not finished"
-    LACKING = "without all three trees"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One run of the source and where it stands."""
-
-    run_id: str
-    standing: Standing
-    words: str = ""  # what it lacks
 
 
 @dataclass(frozen=True)
@@ -62,137 +36,6 @@ class Ending:
     code: int
     reason: str = ""  # of the NO; "" where the source may be deleted
     stopped: bool = False
-
-
-@dataclass(frozen=True)
-class Try:
-    """What is remembered of a run that was tried and is not proven."""
-
-    tries: int
-    at_s: float  # this computer's clock, seconds since 1970
-    outcome: str
-
-    def due(self, now_s: float) -> bool:
-        """True when it may be tried again; a clock that was set back makes it due."""
-        return not 0 <= now_s - self.at_s < pause_s(self.tries)
-
-
-def pause_s(tries: int) -> float:
-    """How long after the last of so many tries the next one is due: 15 min, 30 min, 1 h ... a day at most."""
-    return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(tries - 1, 20))
-
-
-def check_can_prove(config: Config) -> None:
-    """Refuse a configuration under which no run is ever proven: each would be transferred for ever.
-
-    Raises:
-        UsageError: it names the setting.
-    """
-    if config.existing is Existing.TRUST:
-        raise UsageError(f'{config.path}: with existing = "trust" no run is ever proven. Set "prove" to watch.')
-    if config.verify in (Verify.NONE, Verify.INFLIGHT):
-        raise UsageError(
-            f'{config.path}: with verify = "{config.verify.value}" no run is ever proven. Set "cold" to watch.'
-        )
-
-
-# -- looking -------------------------------------------------------------------------------------------------------
-
-
-def survey(config: Config, patterns: Sequence[str] = ("*",)) -> Tuple[Seen, ...]:
-    """Every run of the source whose name fits one of the patterns, oldest name first. Raises OSError."""
-    for drive in (config.isilon_drive, config.analysis_drive):
-        os.stat(drive)  # an empty answer would mean: no run
-    folder = os.path.dirname(_paths(config, "x")[0].source)
-    names = sorted(entry.name for entry in fs.list_folder(folder, tolerant=True) if entry.kind is Kind.FOLDER)
-    return tuple(
-        standing(config, name)
-        for name in names
-        if _is_run_id(name) and any(fnmatchcase(name, pattern) for pattern in patterns)
-    )
-
-
-def standing(config: Config, run_id: str) -> Seen:
-    """Where one run stands; a handful of calls, no listing."""
-    paths = _paths(config, run_id)
-    raw = paths[0]
-    flags = look(raw.source, config.finished_markers)
-    if not flags.sure:
-        return Seen(run_id, Standing.UNFINISHED, ", ".join(flags.missing) or flags.unknown)
-    missing = [item.copy_type.value for item in paths if not os.path.isdir(item.source)]
-    proven = all(os.path.isfile(item.manifest) and not os.path.lexists(item.incomplete_manifest) for item in paths)
-    if proven and all(_alike(raw, name) for name in config.finished_markers):
-        return Seen(run_id, Standing.PROVEN)
-    if missing:
-        return Seen(run_id, Standing.LACKING, ", ".join(missing))
-    return Seen(run_id, Standing.READY)
-
-
-def _alike(raw: TreePaths, name: str) -> bool:
-    """Whether a flag is still the one that was copied: a run that was analysed again has a newer one."""
-    try:
-        ours, theirs = os.stat(os.path.join(raw.source, name)), os.stat(os.path.join(raw.destination, name))
-    except OSError:
-        return False
-    return ours.st_size == theirs.st_size and abs(ours.st_mtime_ns - theirs.st_mtime_ns) <= _SAME_TIME_NS
-
-
-def _paths(config: Config, run_id: str) -> List[TreePaths]:
-    return [tree_paths(k, run_id, config.analysis_drive, config.isilon_drive, config.logs) for k in CopyType]
-
-
-def _is_run_id(name: str) -> bool:
-    try:
-        return check_run_id(name) == name
-    except UsageError:
-        return False
-
-
-# -- what is remembered --------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Memory:
-    """Tries of runs that are not proven yet, in a file of this computer. Never raises."""
-
-    path: str
-    tries: Dict[str, Try] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, path: str) -> Memory:
-        """What an earlier watch remembered; nothing where the file cannot be used."""
-        memory = cls(path)
-        try:
-            with open(path, encoding="ascii") as file:
-                found = json.load(file)
-            for run_id, value in found["tries"].items():
-                memory.tries[run_id] = Try(int(value["tries"]), float(value["at_s"]), str(value["outcome"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            memory.tries.clear()
-        return memory
-
-    def failed(self, run_id: str, outcome: str, now_s: float) -> None:
-        """Remember one more try."""
-        before = self.tries.get(run_id)
-        self.tries[run_id] = Try((before.tries if before else 0) + 1, now_s, outcome)
-        self._keep()
-
-    def forget(self, run_id: str) -> None:
-        """It is proven."""
-        if self.tries.pop(run_id, None) is not None:
-            self._keep()
-
-    def _keep(self) -> None:
-        value = {"tries": {run_id: asdict(known) for run_id, known in self.tries.items()}}
-        try:
-            fs.make_folder(os.path.dirname(self.path))
-            with open(os.devnull, "w", encoding="ascii") as nowhere:
-                write_json(self.path, value, nowhere)
-        except (OSError, LostOutputError):
-            pass  # see rule 3
-
-
-# -- watching ------------------------------------------------------------------------------------------------------
 
 
 class Lookout:
@@ -318,7 +161,7 @@ class Lookout:
         settle_s = QUIET_S if self._config.settle_s is None else self._config.settle_s
         if not settle_s:
             return ""
-        roots = {item.copy_type.value: item.source for item in _paths(self._config, run_id)}
+        roots = {item.copy_type.value: item.source for item in trees_of(self._config, run_id)}
         self._say(f"{printable(run_id)}: is finished; looking whether it lies still for {settle_s:g} s.")
 
         def work() -> str:
@@ -344,11 +187,6 @@ class Lookout:
             if found:
                 parts.append(f"{len(found)} {kind.value} ({_some(found)})")
         self._say(f"{_clock()} watching {printable(self._config.analysis_drive)}: {', '.join(parts)}{then}")
-
-
-def outcome_text(code: int, reason: str) -> str:
-    """What makes two failed tries the same to whoever gets the mail."""
-    return f"{code} {reason}"
 
 
 def _some(names: Sequence[str]) -> str:

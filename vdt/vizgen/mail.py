@@ -206,7 +206,7 @@ def _evidence(tree: TreeReport, result: TreeResult) -> Iterator[str]:
         ("unstable", result.unstable),
         ("conflict", result.conflict),
         ("type mismatch", result.type_mismatch),
-        ("unproven", result.unproven),
+        ("failed", result.unproven),  # there by size and time, and could not be read to be proven
         ("leads out of the tree", result.outward_links),
     ):
         yield from _cut([_problem(word, problem) for problem in problems], where, word)

@@ -10,7 +10,7 @@ it says then how many more there are and where they stand.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple, Union
 
 from vdt.model import Evidence, Problem, TreeResult
 from vdt.page import plots
@@ -19,6 +19,7 @@ from vdt.robocopy.exitcode import exit_text
 from vdt.version import __version__
 from vdt.vizgen.counts import COLUMNS, PYTHON, ROBOCOPY, CountCheck, table_rows
 from vdt.vizgen.glance import HEAD, KINDS, NUMBERS, TITLES, glance, troubles
+from vdt.vizgen.mail import Items, Table
 from vdt.vizgen.report import RunReport, TreeReport
 from vdt.vizgen.verdict import python_check, robocopy_check, run_passed
 
@@ -53,23 +54,36 @@ def compose_page(report: RunReport, ended: datetime) -> str:
     )
 
 
-def compose_list_page(
+def compose_part_page(
     subject: str,
     verdict: Sequence[str],
-    sections: Sequence[Tuple[str, Sequence[Tuple[str, Sequence[str]]]]],
+    sections: Sequence[Tuple[str, Sequence[Union[Items, Table]]]],
     *,
     yes: bool,
     passed: bool,
 ) -> str:
-    """A page of lists alone: sections of (heading, lists), each list with its title."""
-    body = [tag("h1", text(subject)), _answer(verdict, "good" if yes else "warn" if passed else "bad")]
-    for heading, lists in sections:
+    """A page of the parts that a mail is made of: sections of (heading, parts)."""
+    first, *others = verdict
+    question, mark, reason = first.partition("NO: ")
+    answer = [f"{question}NO", reason, *others] if mark else [first, *others]
+    body = [tag("h1", text(subject)), _answer(answer, "good" if yes else "warn" if passed else "bad")]
+    for heading, parts in sections:
         body.append(tag("h2", text(heading.rstrip(":"))))
-        for title, lines in lists:
-            if title:
-                body.append(tag("h3", text(title)))
-            body.append(bullets(text(line) for line in _cut(lines, "the JSON report")))
+        for part in parts:
+            title = part.title if isinstance(part, Items) else f"{part.title}. {part.heading}"
+            body.append(tag("h3", text(title.rstrip(":"))) if title else "")
+            if isinstance(part, Items):
+                body.append(bullets(text(line) for line in _cut(part.lines, "the JSON report")))
+            else:
+                rows = [[text(cell) for cell in row] for row in part.rows]
+                body.append(table([text(c) for c in part.columns], rows, "", range(1, len(part.columns))))
+                body.extend(_line(line) for line in part.lines)
     return document(subject, body)
+
+
+def _line(line: str) -> str:
+    """A line that begins with SUCCESS:, WARNING: or ERROR:."""
+    return tag("div", text(line), f"line {_LINE_KINDS.get(line.partition(':')[0], 'quiet')}")
 
 
 def _title(report: RunReport) -> str:
@@ -200,7 +214,7 @@ def _counts(kind: str, tree: TreeReport, check: CountCheck) -> Iterator[str]:
             (1, 2, 3, 4),
         )
     for line in check.lines:
-        yield tag("div", text(line), f"line {_LINE_KINDS.get(line.partition(':')[0], 'quiet')}")
+        yield _line(line)
 
 
 def _remarks(tree: TreeReport, result: TreeResult) -> Iterator[str]:
@@ -248,8 +262,11 @@ def _facts(report: RunReport, ended: datetime) -> Iterator[str]:
         for word, path in (("log", tree.log), ("manifest", manifest), ("evidence", tree.evidence_file)):
             if path:
                 items.append((f"{tree.copy_type.value}: {word}", path))
-    items += [(f"SHA-256 of {path}", digest) for path, digest in report.verdict.manifests]
     yield _list(items, "path")
+    if report.verdict.manifests:
+        yield tag("h3", "SHA-256 of the manifests")
+        rows = [[tag("span", text(value), "path") for value in row] for row in report.verdict.manifests]
+        yield table(["Manifest", "SHA-256"], rows, "wide")
     if report.notes:
         yield tag("h2", "Notes")
         yield bullets(text(note) for note in _cut(report.notes, "the master log"))

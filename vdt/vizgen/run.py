@@ -24,8 +24,8 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
-from vdt.jsonfile import write_beside, write_json
-from vdt.model import Count, Existing, TreeResult, Verify
+from vdt.jsonfile import check_place, write_beside, write_json
+from vdt.model import Evidence, Existing, Verify
 from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
@@ -42,20 +42,23 @@ from vdt.supervise import supervised
 from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
 from vdt.treelog import Listing
+from vdt.troubles import NO_DISK, NO_ISILON_DRIVE, NO_SOURCE_DRIVE, NO_SUCH_RUN, STILL_WRITTEN, TREE_ELSEWHERE
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
-from vdt.vizgen.layout import CopyType, TreePaths, page_name, tree_paths
+from vdt.vizgen.layout import CopyType, TreePaths, page_name, source_folders, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
+from vdt.vizgen.nearest import hint
 from vdt.vizgen.page import compose_page
 from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
+from vdt.vizgen.runobject import run_object
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
-from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines, verdict_object
+from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
 from vdt.watch import Watch
 
 DEFAULT_THREADS = 8
@@ -84,6 +87,7 @@ class Request:
     bwlimit: Optional[str] = None
     require_finished: bool = False
     wait_finished_h: Optional[float] = None
+    lies_still: bool = False  # who asks has just seen that nothing changed for `settle_s`
     also_hash: Optional[str] = None
     robocopy_check: Optional[str] = None
     ignore_space: bool = False
@@ -122,17 +126,20 @@ def run(request: Request, around: Surroundings) -> Ended:
 
     Raises:
         ConfigError: the configuration cannot be used; nothing was touched.
+        UsageError: the report's folder is not there; nothing was touched.
     """
-    config = supervised(
-        lambda: load_config(
+
+    def begin() -> Config:
+        check_place(request.json or "")
+        return load_config(
             request.config,
             windows=fs.WINDOWS,
             disk=request.disk,
             debug=request.debug,
             need_mail=request.mail and not request.dry_run,
-        ),
-        around.stop,
-    )
+        )
+
+    config = supervised(begin, around.stop)
     if request.audit:
         from vdt.vizgen.auditrun import AuditRun  # it is a Run too, and most runs audit nothing
 
@@ -179,6 +186,8 @@ class Run:
             error, code = self._abandon(gone), gone.exit_code
         except StoppedError as stopped:
             error, code = str(stopped), stopped.exit_code
+        except AwayError as away:
+            error, code = f"The run ended early: {away}. The same command goes on with it.", away.exit_code
         except VdtError as refused:
             error, code = str(refused), refused.exit_code
         except KeyboardInterrupt:
@@ -267,14 +276,12 @@ class Run:
             raise
         for tree in self._trees:
             if self._around.stop:
-                raise StoppedError(
-                    f"The run was stopped ({self._around.stop.reason}); the same command goes on with it."
-                )
+                break
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)
             if tree.outage.lost:  # and what the other trees need, too
-                raise AwayError(f"The run ended early: {tree.outage.lost}. The same command goes on with it.")
+                raise AwayError(tree.outage.lost)
             if report.result is not None and report.result.stopped:
                 self._around.stop.set(report.result.stopped)  # a full disk is full for the other trees too
         if self._around.stop:
@@ -304,7 +311,7 @@ class Run:
             assert before is not None
             self._tell(
                 f"{tree.paths.copy_type.value}: {before.files} files, {before.folders} folders, {before.gigabytes} GB; "
-                f"to be verified: {self._settings.verify.value}"
+                f"to be {Evidence(self._settings.verify.value).words}"
             )
         self._tell(f"{left / 1024**3:.3f} GB are to be copied, at most.")
         self._wait_until_settled()
@@ -361,8 +368,8 @@ class Run:
     def _wait_until_settled(self) -> None:
         """With `settle_s`, refuse a run that is still being written. Raises RefusedError."""
         settle_s = self._config.settle_s
-        if not settle_s or self._request.wait_finished_h is not None:  # that has just seen it lie still
-            return
+        if not settle_s or self._request.lies_still or self._request.wait_finished_h is not None:
+            return  # the last two have just seen it
         self._tell(f"Looking whether the run lies still for {settle_s:g} s (settle_s).")
         if self._around.stop.wait(settle_s):
             raise StoppedError("Stopped before anything was copied.")
@@ -370,8 +377,7 @@ class Run:
             moved = tree.moved_since()
             if moved:
                 raise RefusedError(
-                    f"{tree.paths.copy_type.value} is still being written: {moved} changed within {settle_s:g} s. "
-                    "Transfer the run when the instrument is done with it, or set settle_s = 0."
+                    STILL_WRITTEN.sentence(tree=tree.paths.copy_type.value, path=moved, seconds=f"{settle_s:g}")
                 )
 
     def _meter(self) -> Any:
@@ -456,7 +462,7 @@ class Run:
             self._tell(f"ERROR: {error}", level="error")
         if request.json:
             report = self._write_json(request.json, report)
-        if not request.dry_run:
+        if any(tree.result is not None for tree in reports):  # one that was refused leaves no more than its log
             report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
         self._hand_out(text, verdict_lines(report.verdict)[0], wanted=self._around.wants_mail(report))
@@ -477,7 +483,7 @@ class Run:
         self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
-        written = self._json_written(path, _run_object(report, self._started))
+        written = self._json_written(path, run_object(report, self._started))
         return report if written else replace(report, exit_code=16)
 
     def _json_written(self, path: str, value: Dict[str, Any]) -> bool:
@@ -660,24 +666,34 @@ def check_drives(config: Config, item: TreePaths) -> None:
         RefusedError: one is missing; the sentence names it and the way on.
     """
     if not os.path.isdir(config.analysis_drive):
+        missing = NO_DISK if config.analysis_key.endswith("_disk") else NO_SOURCE_DRIVE
         raise RefusedError(
-            f"The source drive {config.analysis_drive} is not there. "
-            f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
-            f"{fs.absence(config.analysis_drive)}"
+            missing.sentence(drive=config.analysis_drive, key=config.analysis_key, config=config.path)
+            + fs.absence(config.analysis_drive)
         )
     if not os.path.isdir(item.source):
-        kind = item.copy_type.value
         if os.path.lexists(item.source):
-            raise RefusedError(f"The source of {kind}, {item.source}, is not a folder.")
-        raise RefusedError(
-            f"The source of {kind} is not there: {item.source}. Check the run id; where this tree lies on the external "
-            "disk, copy the others with --copy_type and this one with --copy_type and --disk."
-        )
+            raise RefusedError(f"The source of {item.copy_type.value}, {item.source}, is not a folder.")
+        raise RefusedError(_no_source(config, item))
+    check_isilon(config)
+
+
+def check_isilon(config: Config) -> None:
+    """The Isilon drive must be there before anything is made. Raises RefusedError."""
     if not os.path.isdir(config.isilon_drive):
         raise RefusedError(
-            f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in {config.path})."
-            f"{fs.absence(config.isilon_drive)}"
+            NO_ISILON_DRIVE.sentence(drive=config.isilon_drive, config=config.path) + fs.absence(config.isilon_drive)
         )
+
+
+def _no_source(config: Config, item: TreePaths) -> str:
+    """Why the source of a tree is not there: the run has no such tree here, or there is no such run."""
+    run_id = os.path.basename(item.source)
+    if any(os.path.isdir(path) for path in source_folders(config.analysis_drive, run_id)):
+        return TREE_ELSEWHERE.sentence(kind=item.copy_type.value, source=item.source)
+    there = [os.path.dirname(path) for path in source_folders(config.analysis_drive, run_id)]
+    said = NO_SUCH_RUN.sentence(run_id=run_id, drive=config.analysis_drive, source=item.source)
+    return f"{said} {hint(run_id, there)}"
 
 
 def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
@@ -691,42 +707,3 @@ def _make_logs(folder: str) -> None:
         fs.make_folder(folder)
     except OSError as error:
         raise RefusedError(f"The logs folder {folder} cannot be made: {fs.explain(error)[1]}.") from error
-
-
-def _counts_object(before: Optional[Count], after: Optional[Count]) -> Dict[str, Any]:
-    return {name: None if count is None else vars(count) for name, count in (("before", before), ("after", after))}
-
-
-def _finished_object(finished: Optional[Finished]) -> Optional[Dict[str, Any]]:
-    if finished is None:
-        return None
-    told = None if finished.unknown else finished.sure
-    return {"is_finished": told, "missing": list(finished.missing), "unknown": finished.unknown}
-
-
-def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
-    trees: Dict[str, Any] = {}
-    results: List[TreeResult] = []
-    for tree in report.trees:
-        if tree.result is not None:
-            results.append(tree.result)
-            trees[tree.copy_type.value] = {**tree_object(tree.result), "log_status": tree.log_status}
-        else:
-            trees[tree.copy_type.value] = {"source": tree.source, "destination": tree.destination, "complete": False}
-        trees[tree.copy_type.value]["python_counts"] = _counts_object(tree.before, tree.after)
-        trees[tree.copy_type.value]["robocopy_counts"] = _counts_object(tree.robocopy_before, tree.robocopy_after)
-        trees[tree.copy_type.value]["exit_code"] = tree.robocopy_code
-        trees[tree.copy_type.value]["error"] = tree.error
-    return {
-        "version": __version__,
-        "command": report.command,
-        "run_id": report.run_id,
-        "started": started.isoformat(timespec="seconds"),
-        "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
-        "exit_code": report.exit_code,
-        "verdict": verdict_object(report.verdict),
-        "error": report.error,
-        "finished": _finished_object(report.finished),
-        "trees": trees,
-    }
