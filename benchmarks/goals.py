@@ -29,11 +29,11 @@ import os
 import platform
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from typing import Callable, Dict, List
 
+from comparing.interrupt import end_once
 from rows.audit import audit_large, audit_small
 from rows.calls import calls
 from rows.cold import cold
@@ -97,13 +97,6 @@ def _heading() -> List[str]:
     return lines
 
 
-def _once(*_: object) -> None:
-    """A first Ctrl-C or SIGTERM ends the race; a second does not keep us from clearing up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR")
@@ -131,8 +124,7 @@ def main() -> int:
     heading = _heading()
     print("\n".join(heading))
     report = Report(options.rounds)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _once)
+    end_once()
     try:
         for name in options.row or _UNASKED:
             report.row = name

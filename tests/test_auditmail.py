@@ -16,9 +16,10 @@ import pytest
 from vdt.diagnosis import Diagnosis
 from vdt.findings import AuditResult, Finding, closing_sentence
 from vdt.model import Evidence, Judged, Side
-from vdt.vizgen.auditmail import AuditedTree, audit_mail, objection
+from vdt.vizgen.auditmail import AuditedTree, Said, audit_mail, audit_page, audit_said, objection
 from vdt.vizgen.layout import CopyType, TreePaths
 from vdt.vizgen.mail import MailText
+from vdt.vizgen.report import About
 
 RUN = "202310261058_VZGEN1_VMSC10202"
 WHEN = datetime(2026, 4, 12, 18, 15, 2, tzinfo=timezone(timedelta(hours=1)))
@@ -51,12 +52,16 @@ def right(**changes: Any) -> Tuple[AuditedTree, ...]:
     return tuple(audited(kind, **changes) for kind in CopyType)
 
 
-def mail(trees: Tuple[AuditedTree, ...], error: str = "") -> MailText:
+def said(trees: Tuple[AuditedTree, ...], error: str = "") -> Said:
     reason = objection(trees, error)
     passed = not error and not any(tree.exit_code for tree in trees)
-    return audit_mail(
+    return audit_said(
         RUN, trees, error, passed=passed, reason=reason, notes=(), command="vdt", threads=8, elapsed_s=3725
     )
+
+
+def mail(trees: Tuple[AuditedTree, ...], error: str = "") -> MailText:
+    return audit_mail(said(trees, error))
 
 
 def golden(name: str, text: MailText) -> None:
@@ -153,3 +158,12 @@ def test_only_all_three_trees_can_say_yes() -> None:
     assert objection(right(), "") == ""
     assert "output took no part" in objection(right()[:2], "")
     assert objection(right(), "The drive is gone.") == "The drive is gone"
+
+
+def test_the_report_is_named_before_the_command_and_says_the_same() -> None:
+    plain = audit_mail(said(right()), "L:\\logs\\R.html").plain
+    assert plain.index("Report:") < plain.index("- L:\\logs\\R.html") < plain.index("Command executed:")
+    page = audit_page(said(right()), About(host="MERSCOPE3", python="3.11.7", system="Windows-10", config="c.toml"))
+    assert page.index("May the source be deleted? YES") < page.index("Audit Summary") < page.index("MERSCOPE3")
+    assert page.count("<table") == 3 and "SUCCESS: " in page and "<script" not in page
+    assert "May the source be deleted? NO</p>" in audit_page(said((), "It broke."), About())

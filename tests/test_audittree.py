@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from spoil import COMPOSED, DECOMPOSED, damage, flip
 
 from vdt import audit, auditbatches, fs
+from vdt.auditreport import report_lines
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
@@ -73,17 +76,6 @@ def fill(root: Path) -> None:
         os.utime(path, ns=(10**18, 10**18))
 
 
-def flip(path: Path, at: int, bit: int = 1) -> None:
-    """Change one byte and keep size and time."""
-    found = path.stat()
-    with path.open("r+b") as file:
-        file.seek(at)
-        old = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([old ^ bit]))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
 def verdicts(result: AuditResult) -> Dict[str, str]:
     return {finding.path: finding.judged.value for finding in result.entries}
 
@@ -93,58 +85,6 @@ def entry(result: AuditResult, path: str) -> Finding:
 
 
 # ---- the twelve ways ---------------------------------------------------------------------------------------------
-
-
-def damage(copy: Path) -> Tuple[Dict[str, str], str, str]:
-    """Spoil a sample run's copy in twelve ways; returns what an audit must say, the file that is to move, and the one
-    that cannot be read."""
-    large = sorted((p for p in copy.rglob("*") if p.is_file()), key=lambda p: -p.stat().st_size)
-    usable = [p for p in large if p.stat().st_size > 2000]
-    zeroed, bit, short, other, gone, folder_file, unreadable, moving, cased = usable[:9]
-    expected: Dict[str, str] = {}
-
-    def said(path: Path, verdict: Judged) -> None:
-        expected[path.relative_to(copy).as_posix()] = verdict.value
-
-    flip(bit, 1234)
-    said(bit, Judged.DIFFERENT)
-    found = zeroed.stat()
-    with zeroed.open("r+b") as file:
-        file.seek(65_536)
-        file.write(bytes(65_536))
-    os.utime(zeroed, ns=(found.st_atime_ns, found.st_mtime_ns))
-    said(zeroed, Judged.DIFFERENT)
-    os.truncate(short, short.stat().st_size - 1)
-    said(short, Judged.DIFFERENT)
-    found = other.stat()
-    other.write_bytes(os.urandom(found.st_size))
-    os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))
-    said(other, Judged.DIFFERENT)
-    gone.unlink()
-    said(gone, Judged.MISSING)
-    lost = next(
-        p
-        for p in sorted(copy.rglob("*"), reverse=True)
-        if p.is_dir() and any(p.iterdir()) and not any(q in usable[:9] or q.is_dir() for q in p.iterdir())
-    )
-    for path in lost.iterdir():
-        said(path, Judged.MISSING)
-    shutil.rmtree(lost)
-    (copy / "notes.txt").write_text("extra")
-    said(copy / "notes.txt", Judged.EXTRA)
-    (copy / "scratch").mkdir()
-    (copy / "scratch" / "one.tmp").write_text("extra")
-    said(copy / "scratch", Judged.EXTRA)
-    folder_file.unlink()
-    folder_file.mkdir()
-    said(folder_file, Judged.TYPE)
-    said(unreadable, Judged.UNREADABLE)
-    said(moving, Judged.UNSTABLE)
-    upper = cased.with_name(cased.name.upper() if cased.name.upper() != cased.name else cased.name.lower())
-    cased.rename(upper)
-    said(cased, Judged.MISSING)
-    said(upper, Judged.EXTRA)
-    return expected, moving.relative_to(copy).as_posix(), unreadable.relative_to(copy).as_posix()
 
 
 @pytest.fixture(scope="session")
@@ -198,6 +138,7 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     bench: Bench, sample_run: Path, monkeypatch: pytest.MonkeyPatch, against: str
 ) -> None:
     shutil.copytree(sample_run / "drive" / tree_root("analysis", RUN), bench.source)
+    (bench.source / COMPOSED).write_bytes(b"1,2" * 50)
     bench.transfer()
     before = {p.relative_to(bench.source).as_posix() for p in bench.source.rglob("*") if p.is_file()}
     assert verdicts(bench.audit(against=against)) == {}
@@ -206,9 +147,81 @@ def test_twelve_kinds_of_damage_are_named_and_nothing_else(
     result = bench.audit(against=against)
     assert verdicts(result) == expected
     assert result.exit_code == 8 and result.reached_end
+    for path, other in ((COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)):
+        assert f"'{other}' is" in entry(result, path).reason and "Unicode form alone" in entry(result, path).reason
+    assert sum("differs by case alone" in finding.reason for finding in result.entries) == 2
     assert result.files[Judged.OK] == len(before) - sum(
         1 for path, verdict in expected.items() if verdict != "EXTRA" and path in before
     )
+
+
+def test_a_list_alone_tells_zeros_and_a_cut_end_from_other_bytes(bench: Bench) -> None:
+    """As far as the digests on record know sizes; a manifest does not."""
+    fill(bench.source)
+    (bench.source / "nothing").write_bytes(bytes(5000))
+    bench.transfer()
+    flip(bench.copy / "a.txt", 3)
+    found = (bench.copy / "b.bin").stat()
+    (bench.copy / "b.bin").write_bytes(bytes(found.st_size))
+    os.truncate(bench.copy / "sub" / "c.bin", 69_999)
+    os.truncate(bench.copy / "sub" / "deep" / "d.bin", 0)
+    for against in ("record", "manifest"):
+        result = bench.audit(against=against)
+        damages = {finding.path: finding.diagnosis.damage for finding in result.entries if finding.diagnosis}
+        assert entry(result, "a.txt").reason == "its xxh128 is not the one that it should have"
+        cut = "truncated" if against == "record" else "other"
+        assert damages == {"a.txt": "other", "b.bin": "zeros", "sub/c.bin": cut, "sub/deep/d.bin": cut}
+        assert all(finding.side is Side.DESTINATION for finding in result.entries)
+        assert ("69999 bytes where 70000 are on record" in entry(result, "sub/c.bin").reason) == (against == "record")
+
+
+def test_from_the_source_both_sizes_are_told(bench: Bench) -> None:
+    fill(bench.source)
+    bench.transfer()
+    os.truncate(bench.copy / "sub" / "c.bin", 69_999)
+    (bench.copy / "a.txt").write_bytes(b"")
+    flip(bench.copy / "b.bin", 3)
+    reasons = {finding.path: finding.reason for finding in bench.audit().entries}
+    cut = {"a.txt": "0 bytes, in the source 100", "sub/c.bin": "69999 bytes, in the source 70000"}
+    assert reasons == {**cut, "b.bin": "other bytes than the source"}
+
+
+@pytest.mark.parametrize("against", ["source", "manifest"])
+def test_a_small_file_that_is_right_is_opened_once_a_side(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, against: str
+) -> None:
+    fill(bench.source)
+    bench.transfer()
+    whole, back, opened = fs.Folder.read_whole, fs.Folder.open_back, []
+
+    def read_whole(self: fs.Folder, name: str, size: int, **how: Any) -> Any:
+        opened.append(name)
+        return whole(self, name, size, **how)
+
+    def open_back(self: fs.Folder, name: str, **how: Any) -> Any:
+        opened.append(f"again {name}")
+        return back(self, name, **how)
+
+    monkeypatch.setattr(fs.Folder, "read_whole", read_whole)
+    monkeypatch.setattr(fs.Folder, "open_back", open_back)
+    monkeypatch.setattr("vdt.audittree._volume", fs.volume)  # whose probe opens files too
+    bench.audit(against=against)
+    sides = 2 if against == "source" else 1
+    assert sorted(opened) == sorted(["a.txt", "b.bin", "c.bin", "d.bin", "empty"] * sides)
+
+
+@pytest.mark.parametrize("against", ["source", "manifest"])
+def test_a_folder_by_another_case_is_named_beside_its_namesake(bench: Bench, against: str) -> None:
+    fill(bench.source)
+    bench.transfer()
+    try:
+        (bench.copy / "sub").rename(bench.copy / "SUB")
+    except OSError:
+        pytest.skip("case does not tell names apart here")
+    result = bench.audit(against=against)
+    missing = {"sub/c.bin": "MISSING", "sub/deep/d.bin": "MISSING", "sub/empty": "MISSING"}
+    assert verdicts(result) == {"SUB": "EXTRA", **missing}
+    assert entry(result, "SUB").reason.endswith("; 'sub' is missing, whose name differs by case alone")
 
 
 # ---- repair ------------------------------------------------------------------------------------------------------
@@ -237,6 +250,47 @@ def test_repair_heals_what_is_missing_or_changed_at_the_destination_and_nothing_
     assert [line["verdict"] for line in lines if line.get("path") == "b.bin" and "verdict" in line] == ["DIFFERENT"]
     assert lines[0]["against"].startswith("source") and lines[0]["host"]
     assert not list(bench.copy.rglob(".vdt-*")) and not list(bench.copy.parent.glob(".*.vdt"))
+
+
+def test_repair_makes_empty_folders_and_links_and_leaves_what_stands_in_the_way(bench: Bench) -> None:
+    fill(bench.source)
+    (bench.source / "empty" / "below").mkdir(parents=True)
+    (bench.source / "taken").mkdir()
+    (bench.source / "taken" / "x").write_bytes(b"x")
+    try:
+        (bench.source / "link").symlink_to("a.txt")
+    except OSError:
+        pytest.skip("no links can be made here")
+    bench.transfer()
+    assert bench.audit().links == 1
+    shutil.rmtree(bench.copy / "empty")
+    shutil.rmtree(bench.copy / "taken")
+    (bench.copy / "taken").write_bytes(b"a file")
+    (bench.copy / "link").unlink()
+    found = {"empty/below": "MISSING", "link": "MISSING", "taken": "TYPE", "taken/x": "MISSING"}
+    assert verdicts(bench.audit()) == found
+    result = bench.audit(repair=True)
+    assert verdicts(result) == {"taken": "TYPE", "taken/x": "MISSING"}
+    assert result.repaired == ("empty/below", "link") and [path for path, _ in result.refused] == ["taken/x"]
+    assert (bench.copy / "taken").read_bytes() == b"a file" and os.readlink(bench.copy / "link") == "a.txt"
+    assert (bench.copy / "empty" / "below").is_dir()
+
+
+def test_a_source_that_goes_away_before_the_repair_is_not_called_repaired(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vdt import repair
+
+    fill(bench.source)
+    bench.transfer()
+    (bench.copy / "a.txt").unlink()
+    (bench.copy / "b.bin").unlink()
+    probe = repair.preflight.probe
+    monkeypatch.setattr(
+        repair.preflight, "probe", lambda path: ((bench.source / "a.txt").unlink(missing_ok=True), probe(path))[1]
+    )
+    result = bench.audit(repair=True)
+    assert result.repaired == ("b.bin",) and verdicts(result) == {"a.txt": "MISSING"} and result.exit_code == 8
 
 
 def test_an_accepted_source_replaces_the_copy(bench: Bench) -> None:
@@ -302,6 +356,33 @@ def test_an_audit_writes_nothing_inside_either_tree(bench: Bench) -> None:
     assert (seen(bench.source), seen(bench.copy)) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the coreutils")
+@pytest.mark.parametrize("tool", ["xxhsum -H2", "md5sum", "sha256sum", "sha256sum --tag"])
+def test_manifests_go_both_ways_between_the_real_tools_and_an_audit(bench: Bench, tool: str) -> None:
+    command = tool.split()
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    fill(bench.copy)
+    names = ["back\\slash", " lead", "\u00e9", *(["new\nline"] if command[0] != "xxhsum" else [])]
+    for name in names:
+        (bench.copy / name).write_text(name)
+    files = sorted(p.relative_to(bench.copy) for p in bench.copy.rglob("*") if p.is_file())
+    sums = bench.root / "sums.txt"
+    with sums.open("wb") as out:
+        run = [*command, "--", *map(str, files)]
+        subprocess.run(run, cwd=bench.copy, stdout=out, stderr=subprocess.DEVNULL, check=True)
+    result = bench.audit(against="", manifest=str(sums), write_manifest=str(bench.manifest))
+    assert verdicts(result) == {} and result.files == {Judged.OK: len(files)} and result.exit_code == 0
+    flip(bench.copy / "a.txt", 3)
+    assert verdicts(bench.audit(against="", manifest=str(sums))) == {"a.txt": "DIFFERENT"}
+    if command[0] == "xxhsum":
+        check = ["xxhsum", "-c", str(bench.manifest)]
+        done = subprocess.run(check, cwd=bench.copy, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stdout.count(": OK") == len(files) - 1, done
+        flip(bench.copy / "a.txt", 3)
+        assert subprocess.run(check, cwd=bench.copy, capture_output=True).returncode == 0
+
+
 def test_what_was_recorded_never_turns_into_a_proof(bench: Bench) -> None:
     fill(bench.copy)
     with pytest.raises(RefusedError, match="Nothing is on record"):
@@ -335,7 +416,10 @@ def test_confirmed_by_a_second_host(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert bench.audit().hosts == {}
     for module in (audit, evidence, against):
         monkeypatch.setattr(module, "host_name", lambda: "second-host")
-    assert bench.audit().hosts == {2: 5}
+    result = bench.audit()
+    assert result.hosts == {2: 5}
+    assert "confirmed by 2 hosts: 5 file(s)" in report_lines(result)
+    assert result.evidence_file.endswith("-second-host-audit.jsonl"), "each host adds a file of its own"
 
 
 def test_an_interrupted_audit_reads_no_file_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -615,6 +615,17 @@ def test_a_link_that_cannot_be_made_is_failed(place: Place, monkeypatch: pytest.
     assert place.left() == []
 
 
+def test_a_link_whose_rename_was_said_to_be_done_and_was_not_is_no_success(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fs.Folder, "replace", lambda *args: None)
+    (place.source / "l").symlink_to("x")
+    (place.destination / "l").write_bytes(b"old")
+    (outcome,) = place.do(copy_of(place.entry("l"), verb=Verb.LINK))
+    assert outcome.status is Status.RETRY and outcome.failure is not None and "rename" in outcome.failure.reason
+    assert place.left() == ["l"] and (place.destination / "l").read_bytes() == b"old"
+
+
 # -- stopping ------------------------------------------------------------------------------------------------------
 
 

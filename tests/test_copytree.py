@@ -185,6 +185,21 @@ def test_a_dead_lock_is_taken_over_with_a_note_in_the_result(place: Place) -> No
     assert not state.exists()
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_dead_locks_in_both_places_are_gone_afterwards(place: Place, inside: bool) -> None:
+    """A run that could not remove its lock beside the destination had gone on with one inside it."""
+    states = [place.destination / ".vdt", place.destination.parent / f".{place.destination.name}.vdt"]
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        pass
+    for state in states if inside else states[1:]:
+        state.mkdir(parents=True)
+        lock = {"host": host_name(), "process_id": child.pid, "process_started": "1", "since": "", "token": state.name}
+        (state / "lock.json").write_text(json.dumps({**lock, "counter": 0}), encoding="ascii")
+    result, _ = copy(place, NoLimit())
+    assert result.complete and same(place)
+    assert not any(state.exists() for state in states)
+
+
 def test_the_lock_is_held_while_it_copies(place: Place) -> None:
     seen: List[bool] = []
 

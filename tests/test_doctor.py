@@ -19,7 +19,7 @@ from vdt.options import ParsedOptions
 from vdt.preflight import Destination
 from vdt.stop import StopFlag
 from vdt.vizgen.config import Config
-from vdt.vizgen.doctor import examine, machine, share
+from vdt.vizgen.doctor import machine, share, source, speed
 from vdt.vizgen.doctor.check import Check, State, exit_code, ok, problem, warning
 from vdt.vizgen.doctor.estimate import Speed, estimate, span
 from vdt.vizgen.doctor.server import look_at_server
@@ -41,8 +41,8 @@ def test_the_worst_state_is_the_exit_code() -> None:
 
 
 def test_an_estimate_adds_bytes_and_calls() -> None:
-    speed = Speed(write_bytes_per_s=100.0, read_bytes_per_s=200.0, source_bytes_per_s=50.0, file_s=0.3, workers=3)
-    guess = estimate(30, 1000, speed)
+    rates = Speed(write_bytes_per_s=100.0, read_bytes_per_s=200.0, source_bytes_per_s=50.0, file_s=0.3, workers=3)
+    guess = estimate(30, 1000, rates)
     assert guess.copy_s == pytest.approx(1000 / 50 + 30 * 0.1 * 2 / 3)
     assert guess.proven_s == pytest.approx(1000 / 50 + 1000 / 200 + 30 * 0.1)
     assert estimate(0, 0, Speed()).proven_s == 0.0
@@ -69,8 +69,8 @@ def tried(root: Path, **changes: Any) -> List[Check]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "PROBE_BYTES", 3 << 20)
-    monkeypatch.setattr(examine, "PROBE_BYTES", 3 << 20)
+    monkeypatch.setattr(speed, "PROBE_BYTES", 3 << 20)
+    monkeypatch.setattr(source, "PROBE_BYTES", 3 << 20)
 
 
 def test_a_good_share(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_a_lock_that_two_can_have_is_a_problem(tmp_path: Path, monkeypatch: pyte
 
 
 def test_other_bytes_are_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = share.digest_views
+    real = speed.digest_views
     answers = iter([("other", "bytes")])
-    monkeypatch.setattr(share, "digest_views", lambda views: next(answers, None) or real(views))
+    monkeypatch.setattr(speed, "digest_views", lambda views: next(answers, None) or real(views))
     found = by_name(tried(tmp_path, quick=False))["Throughput"]
     assert found.state is State.PROBLEM
 

@@ -11,8 +11,8 @@ from typing import List, Tuple
 import pytest
 from vdt.etc import CONFIG_TEMPLATE, PROFILE_TEMPLATE, read_template
 
-from vdt.vizgen import config as config_module
 from vdt.vizgen.config import load_config
+from vdt.vizgen.config_keys import KEYS, OPTION_KEYS, TOP_KEYS, VDT_KEYS
 
 
 @pytest.fixture
@@ -40,16 +40,32 @@ def test_without_mail_the_template_gives_no_warning(template: Path) -> None:
 
 def test_every_key_stands_in_the_template_and_every_commented_one_loads(template: Path) -> None:
     text = read_template(CONFIG_TEMPLATE)
-    for key in (*config_module._TOP_KEYS, *config_module._OPTION_KEYS, *config_module._VDT_KEYS):
+    for key in (*TOP_KEYS, *OPTION_KEYS, *VDT_KEYS):
         assert re.search(rf"\b{key}\b", text), key
     table = text[text.index("\n[vdt]") :]
-    assert set(re.findall(r"^# (\w+) = ", table, re.MULTILINE)) == set(config_module._VDT_KEYS)
+    assert set(re.findall(r"^# (\w+) = ", table, re.MULTILINE)) == set(VDT_KEYS)
     assert not re.search(r"^\w", table, re.MULTILINE)
     template.write_text(re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE), encoding="utf-8")
     config = load_config(template, windows=False, disk=True)
     assert (config.threads, config.retries, config.share_wait_s) == (8, 5, 14400.0)
     assert config.verify is not None and config.verify.value == "cold"
     assert (config.smtp_port, config.smtp_security, config.also_hash) == (25, "none", None)
+
+
+def test_what_counts_without_a_key_is_what_the_template_says() -> None:
+    """The template shows each setting of `[vdt]` with its default; a few have none and show an example."""
+    shown = {
+        key: value.strip('"') for key, value in re.findall(r"^# (\w+) = (.*)$", read_template(CONFIG_TEMPLATE), re.M)
+    }
+    told = {key.name: key.default.strip("`") for key in KEYS if key.table == "vdt"}
+    words = {"retry_wait_s", "also_hash", "smtp_port", "smtp_user", "smtp_password_env"}
+    assert {name: told[name] for name in VDT_KEYS if name not in words} == {
+        name: shown[name] for name in VDT_KEYS if name not in words
+    }
+    written = dict(re.findall(r'^(\w+) = "([^"]*)"$', read_template(CONFIG_TEMPLATE), re.MULTILINE))
+    for key in KEYS:
+        if key.table == "tool.options" and key.default:
+            assert key.default.strip("`") == written[key.name]
 
 
 def test_templates_are_plain_text() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vdt import manifest
+from vdt import foreign_file, manifest
 from vdt.checksums import digest
 from vdt.errors import ManifestError
 from vdt.foreign_file import read_manifest
@@ -190,6 +190,15 @@ def test_length_alone_is_decided_by_trial(tmp_path: Path, tree: Path, algorithm:
     sums = write(tmp_path, f"{wrong}  a\n{wrong}  gone\n{right}  d/b\n".encode())
     assert listed(sums, tree)["d/b"] == (algorithm, right)
     assert listed(sums, tree)["a"] == (algorithm, wrong), "a damaged file among them decides nothing"
+
+
+def test_of_large_files_only_the_smallest_is_tried(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign_file, "_SMALL_BYTES", 0)
+    (tree / "a").write_bytes(b"larger")
+    first, other = (digest("md5", memoryview(data)) for data in (b"1", b"larger"))
+    assert listed(write(tmp_path, f"{first}  d/b\n{'0' * 32}  a\n".encode()), tree)["a"][0] == "md5"
+    with pytest.raises(ManifestError, match="--hash"):
+        read_manifest(str(write(tmp_path, f"{'0' * 32}  d/b\n{other}  a\n".encode())), str(tree))
 
 
 @pytest.mark.parametrize("name", ["gone", "a"])

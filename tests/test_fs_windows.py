@@ -11,6 +11,7 @@ import ctypes
 import importlib.util
 import mmap
 import os
+import re
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 
 import vdt.fs
+from vdt import troubles
 
 PARTS = tuple(path.stem for path in Path(vdt.fs.__file__).parent.glob("windows_*.py") if path.stem != "windows_errors")
 Call = Tuple[str, Tuple[Any, ...], int]
@@ -749,3 +751,20 @@ def test_a_drive_that_is_not_seen_here_says_where_it_is(drives: Any) -> None:
     assert "runs as administrator" in elevated and "start again in an ordinary window" in elevated
     both = drives("L:\\x", 1326, mapped="\\\\nas\\share", elevated=True)
     assert both.index("user name or password") < both.index("is mapped to") < both.index("administrator")
+
+
+@pytest.mark.parametrize(
+    ("share", "elevated", "said"),
+    [
+        (r"\\nas\merscope", False, [troubles.NOT_CONNECTED]),
+        (r"\\nas\merscope", True, [troubles.NOT_CONNECTED, troubles.AS_ADMINISTRATOR]),
+        ("", True, [troubles.AS_ADMINISTRATOR]),
+        ("", False, []),
+    ],
+)
+def test_why_a_drive_is_missing(drives: Any, share: str, elevated: bool, said: List[troubles.Trouble]) -> None:
+    """In the words of the guide."""
+    sentence = drives("L:\\runs", 3, mapped=share, elevated=elevated)
+    for trouble in (troubles.NOT_CONNECTED, troubles.AS_ADMINISTRATOR):
+        assert bool(re.search(trouble.pattern, sentence)) == (trouble in said), sentence
+    assert ("does not see L:" in sentence) == (not said)

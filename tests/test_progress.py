@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from typing import Any, Callable, Iterator, List, Optional
@@ -11,7 +12,8 @@ import pytest
 
 from vdt import progress
 from vdt.model import Count
-from vdt.progress import Console, Eta, Silent
+from vdt.progress import Console, Eta, Recent, Silent
+from vdt.watch import Watch
 
 # -- the estimate --------------------------------------------------------------------------------------------------
 
@@ -147,7 +149,7 @@ def test_a_bar_is_drawn_where_it_is_wanted(mode: str, tty: bool) -> None:
         time.sleep(0.02)
     console.end()
     text = stream.getvalue()
-    assert "analysis" in text and "50%" in text and "1/2 files, reading back" in text
+    assert "analysis" in text and "50%" in text and "reading back, " in text and "1/2 files" in text
     assert "a line\n" in text
 
 
@@ -164,6 +166,107 @@ def test_a_bar_grows_by_what_is_found_where_nothing_was_counted() -> None:
         time.sleep(0.02)
     console.end()
     assert "25%" in stream.getvalue() and "1/4 files" in stream.getvalue()
+
+
+def test_the_speed_is_that_of_the_last_seconds() -> None:
+    recent = Recent()
+    assert recent.rates(0.0, 0, 0) == (0.0, 0.0)
+    for second in range(100):
+        recent.add(float(second), second * 1000, second * 10)
+    for second in range(100, 120):  # ten times slower from here on
+        recent.add(float(second), 100_000 + (second - 100) * 100, 1000 + second - 100)
+    files_s, bytes_s = recent.rates(120.0, 102_000, 1020)
+    assert files_s == pytest.approx(100) and bytes_s == pytest.approx(1)
+
+
+def shown(stream: Stream, words: str, within_s: float = 10) -> bool:
+    deadline = time.monotonic() + within_s
+    while words not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return words in stream.getvalue()
+
+
+def test_a_bar_tells_files_and_bytes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(tty=True)
+    console = Console(stream)
+    console.begin("analysis", Count(10_000_000, 1, 1 << 50))
+    for _ in range(40):
+        console.moved(50 << 20)
+        console.done(10)
+        time.sleep(0.01)
+    assert shown(stream, " MiB/s, ") and shown(stream, " files/s")
+    console.end()
+    assert max(int(n) for n in re.findall(r"(\d+) MiB/s", stream.getvalue())) > 10
+    assert max(int(n) for n in re.findall(r"(\d+) files/s", stream.getvalue())) > 1
+
+
+def test_what_comes_before_the_first_tree_is_shown_too() -> None:
+    stream = Stream(tty=True)
+    console = Console(stream)
+    console.phase("counting")
+    assert shown(stream, "counting")
+    console.begin("analysis", Count(2, 1, 1000))
+    assert shown(stream, "analysis")
+    console.end()
+
+
+def test_a_drive_that_is_waited_for_is_shown_with_its_seconds() -> None:
+    stream = Stream(tty=True)
+    console = Console(stream)
+    console.begin("analysis", Count(2, 1, 1000))
+    console.phase("waiting for L:\\")
+    assert shown(stream, "waiting for L:\\ since 0 s") and shown(stream, "waiting for L:\\ since 1 s")
+    console.phase("copying")
+    assert shown(stream, "copying, ")
+    console.end()
+
+
+def test_a_share_that_stalls_is_no_frozen_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing moves and a call does not come back: the screen says who is waited for, and stops when it moves again."""
+    monkeypatch.setattr(progress, "STALLED_S", 0.1)
+    stream, watch, back = Stream(tty=True), Watch(), threading.Event()
+    watch.roots = ("/mnt/isilon",)
+
+    def write_at() -> None:
+        watch.at("Copying File", "/mnt/z/run", "x.dax", "/mnt/isilon/run")
+        while not back.is_set():
+            time.sleep(0.01)
+        watch.idle()
+
+    worker = threading.Thread(target=write_at)
+    worker.start()
+    console = Console(stream, watch=watch)
+    console.begin("analysis", Count(2, 1, 1000))
+    assert shown(stream, "waiting for /mnt/isilon since ")
+    back.set()
+    worker.join()
+    stream.truncate(0)
+    time.sleep(0.1)
+    console.moved(10)
+    assert shown(stream, "copying, ")
+    console.end()
+
+
+def test_the_console_keeps_the_course_for_the_report() -> None:
+    console = Console(Stream())
+    console.phase("counting")
+    console.begin("raw_data", Count(1, 1, 1000))
+    console.moved(700)
+    console.done(1)
+    console.phase("looking once more")
+    console.begin("output", Count(1, 1, 5))
+    console.moved(5)
+    console.end()
+    raw, output = console.pulse.curves()
+    assert raw.title == "raw_data" and raw.points[-1][1:] == (1, 700)
+    assert output.title == "output" and output.points[0][1:] == (0, 0)
+    names = [(item.title, item.phase) for item in console.pulse.spent(time.monotonic())]
+    assert names[:4] == [
+        ("", "preparing"),
+        ("", "counting"),
+        ("raw_data", "copying"),
+        ("raw_data", "looking once more"),
+    ]
 
 
 def test_names_are_made_safe_and_a_narrow_encoding_stops_nothing() -> None:

@@ -1,74 +1,29 @@
-"""The README is held against the house: its commands run, its options, keys, links and sentences exist.
-
-Blocks that begin with `# tested` are run as they stand. A sentence of the table "Troubleshooting" has to be printed by
-the command that provokes it here, or to be named in `NOT_PROVOKED` with the test that does.
-"""
+"""README and pages are held against the house: options, keys, links and words exist. Commands: test_commands.py."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shlex
-import shutil
-import signal
-import subprocess
-import sys
-import time
+from importlib import import_module
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Set
+from typing import List, Set
 
 import pytest
+from pages import PAGES, ROOT, blocks, read, section, without_blocks
 from vdt.etc import CONFIG_TEMPLATE, read_template
 
-from vdt.cli import audit as audit_command
-from vdt.cli import copy as copy_command
-from vdt.cli import demo as demo_command
-from vdt.cli import doctor as doctor_command
-from vdt.cli import drop_in, may_delete
-from vdt.cli import runs as runs_command
-from vdt.cli import status as status_command
-from vdt.sample import write_run
+from vdt.cli import drop_in
+from vdt.cli.main import _COMMANDS
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-RUN = "202310261058_VZGEN1_VMSC10202"
-POSIX = os.name == "posix"
-
-
-class Block(NamedTuple):
-    language: str
-    text: str
-    heading: str
-
-
-def blocks(page: str) -> List[Block]:
-    found: List[Block] = []
-    heading = ""
-    for match in re.finditer(r"^(#+ [^\n]*)$|^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        if match[1]:
-            heading = match[1].lstrip("# ")
-        else:
-            found.append(Block(match[2], match[3], heading))
-    return found
-
-
-def section(title: str, page: str = README) -> str:
-    match = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#+ [A-Z]|\Z)", page, re.MULTILINE | re.DOTALL)
-    assert match, title
-    return match[2]
-
-
-def without_blocks(page: str) -> str:
-    return re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+README, USER, VERIFICATION = (read(page) for page in ("README.md", "docs/user.md", "docs/verification.md"))
 
 
 # ---- the two commands --------------------------------------------------------------------------------------------
 
 
 def one_liners(language: str) -> List[str]:
-    return [line for b in blocks(section("Two commands")) if b.language == language for line in b.text.splitlines()]
+    return [
+        line for b in blocks(section("Two commands", README)) if b.language == language for line in b.text.splitlines()
+    ]
 
 
 def test_ci_runs_the_test_command_of_the_readme_word_for_word() -> None:
@@ -99,8 +54,9 @@ def test_each_command_is_one_line_in_both_shells() -> None:
 
 def test_powershell_5_understands_every_line() -> None:
     """It knows neither && nor ||, and `$?` is true again behind an `if`: steps are nested."""
-    found = [block for block in blocks(README) if block.language == "powershell"]
-    assert len(found) >= 8
+    texts = [read(page) for page in PAGES]
+    found = [block for text in texts for block in blocks(text) if block.language == "powershell"]
+    assert len(found) >= 12
     for block in found:
         assert "&&" not in block.text and "||" not in block.text, block
         assert block.text.isascii(), block
@@ -113,33 +69,28 @@ def test_powershell_5_understands_every_line() -> None:
 FOREIGN = {
     "README.md": {
         *("--from", "--no-project", "--with-editable", "--no-deps", "--only-binary", "--platform"),
-        *("--python-version", "--no-index", "--find-links", "--prefix", "--quiet"),
+        *("--python-version", "--no-index", "--find-links", "--quiet"),
     },
     "CONTRIBUTING.md": {"--check", "--platform", "--cmd", "--minutes", "--only"},
     "CHANGELOG.md": {"--delete", "--remove-source-files"},
+    "docs/admin.md": {"--no-deps", "--prefix", "--force-reinstall"},
+    "docs/migration.md": {"--delete"},
+    "docs/verification.md": {"--quiet"},
+    "docs/watch.md": {"--now"},
+    "docs/windows.md": {"--no-index", "--find-links"},
 }
+OF_OTHERS = ("docs/robocopy.md",)  # tests/robocopy/test_docs.py holds it to its own tables
 
 
 def known_options() -> Set[str]:
-    known: Set[str] = set()
-    commands = (
-        drop_in,
-        copy_command,
-        audit_command,
-        demo_command,
-        may_delete,
-        runs_command,
-        status_command,
-        doctor_command,
-    )
-    for parser in (command.parser() for command in commands):
-        known.update(option for action in parser._actions for option in action.option_strings)
-    return known
+    modules = [import_module(f"vdt.cli.{name.replace('-', '_')}") for name in _COMMANDS]
+    actions = [action for module in (drop_in, *modules) for action in module.parser()._actions]
+    return {option for action in actions for option in action.option_strings}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in OF_OTHERS])
 def test_every_option_exists(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = read(page)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*[a-z0-9]", text))
     foreign = FOREIGN.get(page, set())
     unknown = named - known_options() - foreign
@@ -155,35 +106,42 @@ def test_options_of_the_drop_in_that_are_new_are_in_the_changelog() -> None:
     }
     options = {o for action in drop_in.parser()._actions for o in action.option_strings if o.startswith("--")}
     assert not {option for option in options - of_1_0_0 if option not in changes}
-    assert not {option for option in of_1_0_0 - {"--help"} if option not in README}
+    assert not {option for option in of_1_0_0 - {"--help"} if option not in README + USER}
 
 
-def test_the_table_of_keys_is_that_of_the_template() -> None:
-    cells = [row.split("|")[1] for row in section("Configuration").splitlines() if row.startswith("| `")]
-    named = {word.split()[-1] for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+def test_the_guide_lists_every_key_of_the_template() -> None:
+    page = read("docs/admin.md")
+    named = {cell.split()[-1] for cell in re.findall(r"^\| `([^`]+)` \|", section("The configuration", page), re.M)}
     template = read_template(CONFIG_TEMPLATE)
     keys = set(re.findall(r"^(?:# )?([a-z_0-9]+) = ", template, re.MULTILINE))
-    assert keys - named == set() and named - keys == set()
+    old = {key for key in named - keys if key in template and ("header" in key or "footer" in key)}
+    assert keys - named == set() and named - keys - old == {"addressees"} - keys
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_resolve(page: str) -> None:
-    text = without_blocks((ROOT / page).read_text(encoding="utf-8"))
-    anchors = {
-        re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.M)
-    }
+    text = without_blocks(read(page))
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif "://" not in target:
-            assert (ROOT / target).exists(), target
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        there = (ROOT / page).parent / path if path else ROOT / page
+        assert there.exists(), target
+        if anchor:
+            assert anchor in anchors(there), target
     for target in re.findall(r"`(vdt/[\w/.]+|tests/[\w/.]+|etc/[\w.]+)`", text):
         assert target in {"tests/test_x.py", "vdt/x.py"} or (ROOT / target).exists(), target
 
 
+def anchors(page: Path) -> Set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", without_blocks(page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_knows_the_machine_it_was_written_on(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = read(page)
     assert not re.search(r"/work\b|/tmp\b|/root\b|pyenv", text)
 
 
@@ -193,230 +151,19 @@ def test_no_page_knows_the_machine_it_was_written_on(page: str) -> None:
 def test_levels_stand_in_their_order_with_the_words_of_the_report() -> None:
     from vdt.model import Evidence, Verify
 
-    rows = re.findall(r"^\| `(\w+)`[^|]*\| ([^|]+) \|", section('What "verified" means'), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| ([^|]+) \|", section("The levels", VERIFICATION), re.MULTILINE)
     assert rows == [(level.value, Evidence(level.value).words) for level in Verify]
     for word in (Evidence.ON_RECORD, Evidence.PRESENT):
-        assert f"`{word.words}`" in README
+        assert f"`{word.words}`" in VERIFICATION
 
 
 def test_the_excerpt_of_the_mail_is_cut_from_a_mail() -> None:
     """Word for word where nothing of the run stands in the line."""
     golden = (ROOT / "tests" / "golden" / "mail_success.txt").read_text(encoding="utf-8")
     lines = {line.rstrip() for line in golden.splitlines()}
-    excerpt = [line for b in blocks(section("The mail")) for line in b.text.splitlines()]
+    excerpt = [line for b in blocks(section("The mail", USER)) for line in b.text.splitlines()]
     for line in excerpt:
         if line and not re.search(r"\d|/home/lab", line):
             assert line in lines, line
     order = [line for line in excerpt if line.endswith(":") and line in lines]
     assert order == sorted(order, key=golden.index) and len(order) >= 6
-
-
-# ---- commands that run -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the commands in `.venv/bin`, as after the README's first command, and nothing else."""
-    folder = tmp_path_factory.mktemp("readme")
-    programs = folder / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    for name, module in (("vdt", "vdt"), ("vizgen_data_transfer", "vdt.cli.drop_in")):
-        script = programs / name
-        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n', encoding="utf-8")
-        script.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def environment(home: Path) -> Dict[str, str]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("VDT_", "PYTEST_"))}
-    env.update(HOME=str(home), XDG_STATE_HOME=str(home / "state"), RUN=RUN)
-    env["PATH"] = str(home / ".venv" / "bin") + os.pathsep + env.get("PATH", "")
-    return env
-
-
-def shell(text: str, where: Path, home: Path) -> str:
-    done = subprocess.run(
-        ["sh", "-e", "-c", text],
-        cwd=where,
-        env=environment(home),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=120,
-    )
-    out = done.stdout.decode("utf-8", "replace")
-    assert done.returncode == 0, f"{text}\n{out}"
-    return out
-
-
-def block_under(heading: str) -> str:
-    (text,) = (b.text for b in blocks(README) if b.heading == heading and b.text.startswith("# tested\n"))
-    return text
-
-
-def demonstration_run(home: Path) -> None:
-    """What `vdt demo` leaves behind, with a smaller sample."""
-    folder = home / "vdt_demo"
-    write_run(str(folder / "analysis_drive"), n_fov=2, byte_divisor=50_000)
-    (folder / "isilon").mkdir()
-    config = f"analysis_drive_nix = '{folder / 'analysis_drive'}'\nisilon_drive_nix = '{folder / 'isilon'}'\n"
-    (folder / ".vizgen_config.toml").write_text(config, encoding="utf-8")
-    shell("vizgen_data_transfer --no_email $RUN", folder, home)
-
-
-@pytest.mark.skipif(not POSIX or not shutil.which("xxhsum"), reason="needs a POSIX shell and xxhsum")
-def test_the_tested_blocks_run_as_printed(home: Path) -> None:
-    assert sum(b.text.startswith("# tested\n") for b in blocks(README)) == 6
-    demonstration_run(home)
-    out = shell(block_under("Try it without an instrument"), home, home)
-    first, _, rest = out.partition("raw_data: would copy 1 files")
-    assert first.count("Copied 0, ") == 3
-    assert "output: would copy 1 files" in rest and "analysis: would copy 0 files" in rest
-    result = json.loads((home / "vdt_demo" / "result.json").read_text("ascii"))
-    copied = {name: tree["counts"]["files"]["copied"] for name, tree in result["trees"].items()}
-    assert copied == {"raw_data": 1, "analysis": 0, "output": 1}
-    assert out.rstrip().splitlines()[-1].startswith("May the source be deleted?"), "xxhsum said something"
-    out = shell(block_under("Looking without copying"), home / "vdt_demo", home)
-    assert out.startswith("May the source be deleted? ") and "1 runs, " in out
-    assert f"{RUN}: no transfer is under way; the last one ended " in out
-    assert "OK       Isilon drive: " in out
-    assert shell(block_under("Looking at a finished copy later"), home / "vdt_demo" / "isilon" / RUN, home) == ""
-    (home / "run1").mkdir()
-    (home / "run1" / "one.txt").write_text("1")
-    out = shell(block_under("Any other folder: `vdt copy`"), home, home)
-    assert out.count("Verdict: proven") == 2
-    out = shell(block_under("Auditing and repairing a copy"), home, home)
-    assert out.count("Verdict: right\n") == 3 and "run1: right" in out
-    assert json.loads((home / "audit.json").read_text("ascii"))["exit_code"] == 0
-    assert (home / "copy.log").exists() and (home / "backup" / "run1.xxh128").exists()
-
-
-# ---- the sentences of the table "Troubleshooting" ------------------------------------------------------------------
-
-NOT_PROVOKED = {
-    "no right to write": "tests/contract/test_wrong_input.py",  # root may write everywhere
-    "one file cannot be read": "tests/contract/test_wrong_input.py",
-    "a drive goes away in the middle of a run": "tests/test_run.py",
-    "it did not come back in time": "tests/test_run.py",
-    "another drive or folder was put in its place": "tests/test_copytree.py",
-    "an earlier run died on another computer": "tests/test_lock.py",  # five minutes
-    "an earlier run had no end: window closed, computer restarted": "tests/test_mark.py",
-    "the program is installed on a network drive": "tests/test_own.py",
-    "the storage fills up": "vdt/vizgen/run.py",
-    "the instrument still writes": "vdt/vizgen/verdict.py",
-    "storage that cannot bypass the cache": "vdt/vizgen/verdict.py",
-    "robocopy could not count": "tests/contract/test_crosscheck.py",
-    "robocopy counts something else than Python": "tests/contract/test_crosscheck.py",
-}
-
-
-def troubles() -> Dict[str, str]:
-    rows = (row.split(" | ") for row in section("Troubleshooting").splitlines() if row.startswith("| ") and "`" in row)
-    return {row[0].lstrip("| "): row[1].strip("`") for row in rows}
-
-
-def pattern(sentence: str) -> str:
-    return ".*".join(re.escape(part) for part in sentence.split("…"))
-
-
-class Sandbox:
-    """A small run, a configuration, and everything that the commands said."""
-
-    def __init__(self, home: Path) -> None:
-        self.root, self.home, self.said = home / "troubles", home, ""
-        for folder, name in (("merfish_raw_data", "a.dax"), ("merfish_analysis", "b.csv"), ("merfish_output", "c.csv")):
-            (self.root / "analysis" / folder / RUN).mkdir(parents=True)
-            (self.root / "analysis" / folder / RUN / name).write_bytes(name.encode() * 400_000)
-        (self.root / "isilon").mkdir()
-
-    def configure(self, more: str = "", *, source: str = "analysis", target: str = "isilon") -> None:
-        text = f"analysis_drive_nix = '{self.root / source}'\nisilon_drive_nix = '{self.root / target}'\n"
-        text += "smtp_server = '127.0.0.1:9'\nsender_email = 'a@example.org'\naddressees = ['b@example.org']\n"
-        (self.root / ".vizgen_config.toml").write_text(text + more, encoding="utf-8")
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "vdt.cli.drop_in", *arguments],
-            cwd=self.root,
-            env=environment(self.home),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def run(self, *arguments: str, code: int) -> None:
-        process = self.start(*arguments)
-        out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
-        self.said += out
-        assert process.returncode == code, (arguments, out)
-
-
-@pytest.mark.skipif(not POSIX, reason="the paths are POSIX ones")
-def test_every_sentence_of_the_troubleshooting_is_said(home: Path) -> None:
-    table = troubles()
-    assert len(table) >= 20 and set(NOT_PROVOKED) <= set(table)
-    box = Sandbox(home)
-    config = box.root / ".vizgen_config.toml"
-    box.run(RUN, code=16)  # no configuration
-    config.write_text('analysis_drive_nix = "Z:\\data"\n', encoding="utf-8")
-    box.run(RUN, code=16)
-    box.configure("[vdt]\nthread = 3\n")
-    box.run(RUN, code=16)
-    box.configure(source="away")
-    box.run("--no_email", RUN, code=16)
-    box.configure(target="away")
-    box.run("--no_email", RUN, code=16)
-    box.configure()
-    box.run("--no_email", RUN.replace("10202", "10203"), code=16)
-    box.run("--copy_type", "output", code=16)
-    box.run("--copy_type", "output", "--no_email", "--robocopy_check", "on", "--", RUN, code=16)
-    huge = box.root / "analysis" / "merfish_output" / RUN / "huge.tif"
-    with open(huge, "wb") as file:
-        file.truncate(1 << 43)  # 8 TiB, sparse
-    box.run("--copy_type", "output", "--no_email", "--", RUN, code=16)
-    huge.unlink()
-
-    first = box.start("--no_email", "--copy_type", "raw_data", "--bwlimit", "100K", "--", RUN)
-    lock = box.root / "isilon" / RUN / ".vdt" / "raw_data" / "lock.json"
-    deadline = time.monotonic() + 30
-    while not lock.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    box.run("--no_email", "--copy_type", "raw_data", "--", RUN, code=16)
-    first.send_signal(signal.SIGINT)
-    first.communicate(timeout=30)
-
-    box.run(RUN, code=0)  # the mail server is down
-    source = box.root / "analysis" / "merfish_output" / RUN / "c.csv"
-    source.write_bytes(b"short")
-    os.utime(source, (1, 1))
-    box.run("--no_email", RUN, code=8)
-    box.run("--no_email", "--replace_proven", RUN, code=0)
-    (box.root / "isilon" / RUN / "output" / "stray.txt").write_text("")
-    box.run("--no_email", RUN, code=0)
-    box.configure("[vdt]\nsettle_s = 0.1\n")
-    with open(box.root / "analysis" / "merfish_raw_data" / RUN / "a.dax", "ab", buffering=0) as growing:
-        process = box.start("--no_email", RUN)
-        while process.poll() is None:
-            growing.write(b"more")
-            time.sleep(0.01)
-    box.said += process.communicate()[0].decode("utf-8", "replace")
-    assert process.returncode == 16
-    box.said += (box.root / "isilon" / "logs" / "vizgen_data_transfer.log").read_text(encoding="utf-8")
-
-    silent = {when for when, sentence in table.items() if not re.search(pattern(sentence), box.said)}
-    assert silent == set(NOT_PROVOKED), box.said
-
-
-def test_sentences_that_are_not_provoked_stand_in_the_sources() -> None:
-    """Fragment by fragment, as the sources wrap their sentences."""
-    files = sorted((ROOT / "vdt").rglob("*.py"))
-    sources = re.sub(r'"\s*f?"', "", "".join(p.read_text(encoding="utf-8") for p in files))
-    plain = re.sub(r"\{[^{}]*\}", "…", sources)
-    for when, where in NOT_PROVOKED.items():
-        assert (ROOT / where).exists(), where
-        sentence = re.sub(r"\b(1 file of \w+|files of \w+|300 s|permission denied|were)", "…", troubles()[when])
-        for part in sentence.split("…"):
-            for words in re.split(r"(?<=[.:]) ", part.strip(" ().")):
-                if len(words) > 12:
-                    assert words.rstrip(".:") in plain, (when, words)

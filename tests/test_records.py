@@ -149,3 +149,24 @@ def test_a_record_costs_less_than_200_bytes() -> None:
         tracemalloc.stop()
     assert (after - before) / count < 200
     assert (peak - before) / count < 200
+
+
+def test_what_is_said_again_word_for_word_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vdt import records as module
+
+    monkeypatch.setattr(module, "_ROOM_BYTES", 2000)
+    known, plain = Records(), Records()
+    monkeypatch.setattr(plain, "_repack", lambda folder: None)
+    for turn in range(12):
+        for number in range(50):
+            said = record(number, evidence=Evidence.NONE if (turn, number) == (5, 7) else Evidence.COLD)
+            for each in (known, plain):
+                each.add(f"d/{number}", said)
+    assert plain.count == 600 and 50 < known.count < 200
+    for name, history in known.of_folder("d").items():
+        whole = plain.of_folder("d")[name]
+        once = [item for at, item in enumerate(whole) if at == 0 or item != whole[at - 1]]
+        again = [item for at, item in enumerate(history) if at == 0 or item != history[at - 1]]
+        assert again == once, "only repetitions were left out, and none in between"
+    assert known.folder("d") == plain.folder("d")
+    assert [item.evidence.proves for item in known.of_folder("d")["7"]].count(False) == 1

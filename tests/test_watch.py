@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
@@ -94,6 +96,89 @@ def test_many_threads_are_cut() -> None:
     with at_work(lambda: watch.at("Copying File", "/src", "x"), count=23):
         lines = watch.hanging()
     assert len(lines) == 21 and lines[-1].endswith("3 more")
+
+
+# -- who is waited for ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def asleep(note: Callable[[], object], call: Callable[[threading.Event], None]) -> Iterator[None]:
+    """A thread that makes a note and then hangs in `call`."""
+    ready, end = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        note()
+        ready.release()
+        call(end)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    ready.acquire()
+    time.sleep(0.02)
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def read_whole(end: threading.Event) -> None:
+    while not end.is_set():
+        time.sleep(0.01)
+
+
+def write_whole(end: threading.Event) -> None:
+    while not end.is_set():
+        time.sleep(0.01)
+
+
+def test_the_side_that_owes_an_answer_is_told_by_the_call() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    watch.roots = ("/z", "/l/")
+    for call, root in ((read_whole, "/z"), (write_whole, "/l/")):
+        with asleep(lambda: watch.at("Copying File", "/z/run/data", "x.dax", "/l/run/data"), call):
+            assert watch.silent(10) is None
+            clock.now += 40
+            assert watch.silent(10) == (root, 40.0)
+
+
+def test_a_place_outside_of_the_roots_is_named_itself() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    watch.roots = ("/z",)
+    with asleep(lambda: watch.at("Listing", "/zz/run"), read_whole):
+        clock.now += 12
+        assert watch.silent(10) == (os.path.splitdrive("/zz/run")[0] or "/zz/run", 12.0)
+
+
+def test_who_pauses_by_itself_waits_for_nobody() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    with at_work(lambda: watch.at("Copying File", "/z", "x", "/l")):  # hangs in a function named `wait`
+        clock.now += 100
+        assert watch.silent(10) is None
+
+
+def test_a_sign_of_life_begins_the_time_anew_and_a_standing_phase_is_no_silence() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+
+    def note() -> None:
+        watch.phase("Copying", "/l")
+        watch.at("Copying File", "/z", "x", "/l")
+        clock.now += 100
+        watch.alive()
+
+    with asleep(note, read_whole):
+        clock.now += 9
+        assert watch.silent(10) is None
+    with asleep(lambda: (watch.phase("Copying", "/l"), watch.idle()), read_whole):
+        clock.now += 1000
+        assert watch.silent(10) is None
+    with asleep(lambda: watch.phase("Preparing", "/l"), read_whole):
+        clock.now += 30
+        assert watch.silent(10) == ("/l", 30.0)
 
 
 def test_forgets_the_tree_before() -> None:

@@ -35,7 +35,6 @@ from vdt.tuning import workers_at_first
 SECOND_LOOK_S = 2.0  # wait before files that moved are looked at once more, at the end
 _BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
 _MOST_DOUBTS = 50
-_LINK = Finding("", Judged.OK)
 _TROUBLE = (Judged.UNREADABLE, Judged.MISSING, Judged.UNSTABLE)
 
 
@@ -214,9 +213,8 @@ class Audit:
     def _take(self, found: Findings) -> List[Check]:
         """Settle what a folder's listings settle; returns what must be read."""
         recorder = self._recorder
-        recorder.sum.links += found.links
-        for _ in range(found.links):
-            recorder.sum.add(_LINK)
+        for path in found.links:
+            recorder.link(path)
         self._unjudged += found.unjudged
         self._left_out += found.left_out
         self._special += found.special

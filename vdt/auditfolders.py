@@ -47,6 +47,12 @@ def _beside_the_source(job: AuditJob, lister: Lister, outage: Presence) -> Itera
             yield item.folder, Findings(settled=[_unlisted_folder(item.side.lower(), item.folder, item.error)])
             continue
         found = from_source(item.plan)
+        # what should be below a name that is no folder here is missing, file by file: the walk goes on there
+        item.plan.descend += [
+            (entry, False)
+            for entry, dest in item.plan.mismatches
+            if entry.kind is Kind.FOLDER and dest.kind is not Kind.UNKNOWN
+        ]
         for entry, reason in item.broken_links:
             path = join(item.folder, entry.name)
             found.settled.append(Finding(path, Judged.UNREADABLE, reason=f"source: {reason}"))
@@ -82,14 +88,15 @@ class _Alone:
         files, folders = expected.files(folder), expected.folders(folder)
         found = from_list(folder, listing, files, folders, self._job.noun)
         names = {entry.name for entry in listing}
-        gone = sorted(name for name in folders if name not in names)
+        gone = sorted(folders - names)
         extra = sorted(
             name for name in present if name not in folders and name not in files and self._holds_file(folder, name)
         )
         alike = Namesakes(gone, extra)
         found.settled += [extra_folder(folder, name, alike) for name in extra]
         yield folder, found
-        for name in gone:
+        unknown = {entry.name for entry in listing if entry.kind is Kind.UNKNOWN}
+        for name in sorted(folders - present - unknown):  # gone, or no folder here
             for below in expected.below(join(folder, name)):
                 yield below, from_list(below, (), expected.files(below), set(), self._job.noun)
 

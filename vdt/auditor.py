@@ -10,42 +10,28 @@ A small file against a digest costs four system calls: open, read, fstat, close.
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from vdt import checksums, fs
 from vdt.auditbatches import CheckBatch
 from vdt.copyjob import CopyJob
 from vdt.diagnosis import OTHER, TRUNCATED, ZEROS, Comparison, Diagnosis
-from vdt.findings import XXH128, Check, Finding
+from vdt.findings import XXH128, Check, Finding, make_finding
 from vdt.hashing import Digester, digest_of
 from vdt.inside import open_inside
 from vdt.model import Evidence, Judged, Links
+from vdt.sides import Beside, Feed, SideError, SideRead
 from vdt.steps import StoppedReadingError
 from vdt.stream import views_of
 
 _STOP_CHECK_BYTES = 8 << 20
 _BESIDE_BYTES = 16 << 20  # from this size on the two sides of a file are read at the same time
 
+_OK = Judged.OK
+_AS_USUAL = Finding("", Judged.OK)[9:]  # everything behind `source_digest`
+
 Pairs = List[Tuple[Check, Finding]]
-
-
-class _Read(NamedTuple):
-    """One side of a file, read to its end."""
-
-    found: fs.Stat
-    digest: str  # xxh128
-    other: str  # of the algorithm that was asked for
-    moved: str  # how it changed meanwhile, "" where it lay still
-
-
-class _SideError(Exception):
-    """A side could not be read."""
-
-    def __init__(self, side: str, error: OSError) -> None:
-        super().__init__(str(error))
-        self.side, self.error = side, error
 
 
 class Auditor:
@@ -65,7 +51,7 @@ class Auditor:
             self._job.watch.at("Opening Folder", fs.full_path(self._job.destination, folder))
             try:
                 self._part(folder, checks, done)
-            except _SideError as failed:
+            except SideError as failed:
                 done += [(check, unreadable(check, failed.side, failed.error)) for check in checks]
             except StoppedReadingError:
                 break
@@ -102,7 +88,7 @@ class Auditor:
             if source is None:
                 if check.algorithm != XXH128:
                     return None
-                digest, mtime_ns = check.expected, -1
+                digest, mtime_ns = check.expected, 0
             else:
                 listed = check.source
                 if listed is None or listed.size_bytes != size:
@@ -122,24 +108,24 @@ class Auditor:
         if found.mtime_ns != entry.mtime_ns:
             return None
         job.moved(size)
-        stored, gave = found.mtime_ns, digest if source is not None else ""
-        if mtime_ns < 0:
-            mtime_ns = stored
-        return Finding(check.path, Judged.OK, size, "", kept, self._evidence, mtime_ns, stored, gave)
+        stored = found.mtime_ns
+        # as Finding(path, OK, size_bytes, reason, digest, evidence, mtime_ns, stored_mtime_ns, source_digest, ...)
+        gave = (mtime_ns, stored, digest) if source is not None else (stored, stored, "")
+        return make_finding((check.path, _OK, size, "", kept, self._evidence, *gave, *_AS_USUAL))
 
     # -- any file ------------------------------------------------------------------------------------------------------
 
     def _large(self, check: Check, source: Optional[fs.Folder], dest: fs.Folder) -> Finding:
         try:
             return self._closely(check, source, dest)
-        except _SideError as failed:
+        except SideError as failed:
             return unreadable(check, failed.side, failed.error)
 
     def _closely(self, check: Check, source: Optional[fs.Folder], dest: fs.Folder) -> Finding:
         if source is None:
             return self._against_digest(check, dest)
         beside = check.dest.size_bytes >= _BESIDE_BYTES and self._job.helpers
-        other = _Beside(lambda: self._read("source", source, check, XXH128))
+        other = Beside(lambda: self._read("source", source, check, XXH128))
         if beside:
             with self._job.crew.shared(other.piece):
                 kept = self._read("destination", dest, check, XXH128)
@@ -153,7 +139,7 @@ class Auditor:
             return self._right(check, kept, sent)
         return self._compare(check, source, dest)
 
-    def _right(self, check: Check, kept: _Read, sent: Optional[_Read], note: str = "") -> Finding:
+    def _right(self, check: Check, kept: SideRead, sent: Optional[SideRead], note: str = "") -> Finding:
         return _finding(check, Judged.OK, kept, sent)._replace(
             evidence=self._evidence, note=f"{check.path}: {note}" if note else ""
         )
@@ -191,10 +177,10 @@ class Auditor:
                 with closing(views_of(self._job, fd, size_bytes, direct=self._cold)) as views:
                     return not any(any(bytes(view[:512])) or any(bytes(view)) for view in views)
         except OSError as error:
-            raise _SideError("destination", error) from error
+            raise SideError("destination", error) from error
 
-    def _read(self, side: str, folder: fs.Folder, check: Check, algorithm: str) -> _Read:
-        """Hash one side. Raises _SideError, StoppedReadingError."""
+    def _read(self, side: str, folder: fs.Folder, check: Check, algorithm: str) -> SideRead:
+        """Hash one side. Raises SideError, StoppedReadingError."""
         job = self._job
         at_source = side == "source"
         cold = self._source_cold if at_source else self._cold
@@ -202,7 +188,7 @@ class Auditor:
         try:
             with folder.open_back(check.name, cold=cold, follow=at_source and self._follow) as (before, fd):
                 if not before.regular:
-                    return _Read(before, "", "", "is no longer a plain file")
+                    return SideRead(before, "", "", "is no longer a plain file")
                 with closing(views_of(job, fd, before.size_bytes, direct=cold)) as views:
                     for view in views:
                         digester.update(view)
@@ -214,12 +200,12 @@ class Auditor:
                             raise StoppedReadingError
                 after = fs.fd_stat(fd)
         except OSError as error:
-            raise _SideError(side, error) from error
+            raise SideError(side, error) from error
         moved = _moved(before, after, digester.size_bytes)
-        return _Read(after, digester.digest, other.hexdigest() if other is not None else digester.digest, moved)
+        return SideRead(after, digester.digest, other.hexdigest() if other is not None else digester.digest, moved)
 
     def _compare(self, check: Check, source: fs.Folder, dest: fs.Folder) -> Finding:
-        """Both sides once more, block by block: what exactly is wrong? Raises _SideError, StoppedReadingError."""
+        """Both sides once more, block by block: what exactly is wrong? Raises SideError, StoppedReadingError."""
         name = check.name
         side = "source"
         try:
@@ -229,9 +215,9 @@ class Auditor:
                     comparison, sent, kept = self._side_by_side(sent_fd, kept_fd, sent_before, kept_before)
                     sent_after, kept_after = fs.fd_stat(sent_fd), fs.fd_stat(kept_fd)
         except OSError as error:
-            raise _SideError(side, error) from error
-        given = _Read(sent_after, sent.digest, "", _moved(sent_before, sent_after, sent.size_bytes))
-        found = _Read(kept_after, kept.digest, "", _moved(kept_before, kept_after, kept.size_bytes))
+            raise SideError(side, error) from error
+        given = SideRead(sent_after, sent.digest, "", _moved(sent_before, sent_after, sent.size_bytes))
+        found = SideRead(kept_after, kept.digest, "", _moved(kept_before, kept_after, kept.size_bytes))
         for side, read in (("source", given), ("destination", found)):
             if read.moved:
                 return _finding(check, Judged.UNSTABLE, found, given)._replace(reason=f"the {side} {read.moved}")
@@ -250,7 +236,7 @@ class Auditor:
         given = views_of(job, sent_fd, sent_found.size_bytes, direct=self._source_cold)
         found = views_of(job, kept_fd, kept_found.size_bytes, direct=self._cold)
         with closing(given), closing(found):
-            left, right = _Feed("source", given, sent), _Feed("destination", found, kept)
+            left, right = Feed("source", given, sent), Feed("destination", found, kept)
             while True:
                 one, other = left.more(), right.more()
                 if not one and not other:
@@ -264,72 +250,12 @@ class Auditor:
                     raise StoppedReadingError
 
 
-class _Feed:
-    """One side's bytes, in pieces of any length."""
-
-    def __init__(self, side: str, views: Iterator[memoryview], digester: Digester) -> None:
-        self._side, self._views, self._digester = side, views, digester
-        self._held = b""
-
-    def more(self) -> bytes:
-        """What is there now; b"" at the end."""
-        while not self._held:
-            try:
-                view = next(self._views, None)
-            except OSError as error:
-                raise _SideError(self._side, error) from error
-            if view is None:
-                return b""
-            self._digester.update(view)
-            self._held = bytes(view)  # a view lives only until any other one of this thread is read
-        return self._held
-
-    def take(self, count: int) -> bytes:
-        taken, self._held = self._held[:count], self._held[count:]
-        return taken
-
-
-class _Beside:
-    """A read that a free worker may do while another one reads the other side; done here if none came."""
-
-    def __init__(self, read: Callable[[], _Read]) -> None:
-        self._read = read
-        self._lock = threading.Lock()
-        self._begun = False
-        self._ended = threading.Event()
-        self._result: Optional[_Read] = None
-        self._error: Optional[BaseException] = None
-
-    def piece(self) -> bool:
-        """Do it, once; False where somebody did."""
-        with self._lock:
-            if self._begun:
-                return False
-            self._begun = True
-        try:
-            self._result = self._read()
-        except BaseException as error:
-            self._error = error
-        self._ended.set()
-        return True
-
-    def result(self) -> _Read:
-        """What came of it; raises what it raised."""
-        self.piece()
-        self._ended.wait()
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-        assert self._result is not None
-        return self._result
-
-
 def _open(side: str, root: str, folder: str, *, inside: bool) -> fs.Folder:
-    """Open a folder of one side; `inside` refuses links on the way to it. Raises _SideError."""
+    """Open a folder of one side; `inside` refuses links on the way to it. Raises SideError."""
     try:
         return open_inside(root, folder) if inside else fs.Folder(fs.full_path(root, folder))
     except OSError as error:
-        raise _SideError(side, error) from error
+        raise SideError(side, error) from error
 
 
 def _moved(before: fs.Stat, after: fs.Stat, read: int) -> str:
@@ -341,7 +267,7 @@ def _moved(before: fs.Stat, after: fs.Stat, read: int) -> str:
     return "" if read == after.size_bytes else f"gave {read} bytes where {after.size_bytes} were promised"
 
 
-def _finding(check: Check, judged: Judged, kept: _Read, sent: Optional[_Read]) -> Finding:
+def _finding(check: Check, judged: Judged, kept: SideRead, sent: Optional[SideRead]) -> Finding:
     stored = kept.found.mtime_ns
     return Finding(
         check.path,
@@ -361,7 +287,7 @@ def unreadable(check: Check, side: str, error: OSError) -> Finding:
     gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
     finding = Finding(check.path, Judged.UNREADABLE, check.dest.size_bytes, attempts=check.attempt)
     if gone and side == "destination":
-        return finding._replace(judged=Judged.MISSING, reason="it went away while the audit ran", heals=True)
+        return finding._replace(judged=Judged.MISSING, reason="it went away while the audit ran")
     if gone:
         return finding._replace(judged=Judged.UNSTABLE, reason="the source went away while the audit ran")
     return finding._replace(reason=f"{side}: {fs.explain(error)[1]}", heals=fs.heal(error) is fs.Heal.MAYBE)

@@ -27,7 +27,7 @@ class Findings:
 
     checks: List[Check] = field(default_factory=list)
     settled: List[Finding] = field(default_factory=list)
-    links: int = 0  # right ones, of those that are compared by their text
+    links: List[str] = field(default_factory=list)  # right ones, of those that are compared by their text
     unjudged: int = 0  # names that what it is held against does not speak of: links
     left_out: int = 0  # files of the source that options keep out
     special: List[str] = field(default_factory=list)  # of the source: sockets and the like, links that lead out
@@ -175,7 +175,7 @@ def _missing(folder: str, name: str, alike: Namesakes, size_bytes: int) -> Findi
 
 def _link(found: Findings, folder: str, entry: Entry, dest: Entry, *, same: bool) -> None:
     if same:
-        found.links += 1
+        found.links.append(join(folder, entry.name))
     else:
         reason = f"a link to {dest.target}, in the source to {entry.target}"
         found.settled.append(Finding(join(folder, entry.name), Judged.DIFFERENT, reason=reason))

@@ -70,6 +70,14 @@ class AuditRecorder:
             check.path, Judged.OK, check.dest.size_bytes, "", record.digest, Evidence.ON_RECORD, record.mtime_ns
         )
 
+    def link(self, path: str) -> None:
+        """A link that leads to what it should."""
+        finding = Finding(path, Judged.OK)
+        self.sum.links += 1
+        self.sum.add(finding)
+        if self._out.each is not no_listener:
+            self._out.each(finding)
+
     def final(self, finding: Finding, check: Optional[Check] = None) -> None:
         """What is said of a name in the end."""
         if finding.judged is Judged.DIFFERENT and check is not None:

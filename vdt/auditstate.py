@@ -189,14 +189,18 @@ class AuditState:
 
 
 def _line(finding: Finding) -> str:
+    right = finding.judged is Judged.OK
     line = (
-        f'{{"p":{_quote(finding.path)},"j":"{finding.judged.value}","s":{finding.size_bytes},"n":{finding.mtime_ns},'
-        f'"m":{finding.stored_mtime_ns},"d":"{finding.digest}","e":"{finding.evidence.value}"'
+        f'{{"p":{_quote(finding.path)},"j":"{"OK" if right else finding.judged.value}","s":{finding.size_bytes},'
+        f'"n":{finding.mtime_ns},"m":{finding.stored_mtime_ns},"d":"{finding.digest}","e":"{_WORDS[finding.evidence]}"'
     )
-    if finding.judged is not Judged.OK:
+    if not right:
         shown = finding.diagnosis or Diagnosis(-1, (), 0, "")
         line += (
             f',"r":{_quote(finding.reason)},"x":"{finding.source_digest}","z":{finding.source_bytes},'
             f'"f":{shown.first_difference},"b":{list(shown.bad_chunks)},"c":{shown.chunks},"g":"{shown.damage}"'
         )
     return line + "}\n"
+
+
+_WORDS = {level: level.value for level in Evidence}

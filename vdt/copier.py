@@ -25,6 +25,8 @@ from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
 from vdt.stream import LEAST_BYTES, Stream, views_of
 from vdt.verifier import Proof, Verifier
 
+_NOT_RENAMED = "the rename was said to be done and was not"
+
 
 class _Staged(NamedTuple):
     """A partial that is written and stamped, but not proven."""
@@ -448,7 +450,11 @@ class Copier:
         try:
             dest.unlink(partial)
             dest.link(partial, entry.target, entry.mtime_ns)
+            made = dest.stat(partial)
             dest.replace(partial, entry.name)
+            if not _lies_there(dest, entry.name, made.size_bytes, made.file_id):
+                _discard(dest, partial)
+                return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
             _discard(dest, partial)
             return step.failed(error, action)
@@ -531,9 +537,9 @@ class Copier:
             return Outcome(action, Status.STOPPED)
         try:
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
-            if not _lies_there(dest, name, proof):
+            if not _lies_there(dest, name, proof.size_bytes, proof.file_id):
                 self._throw_away(dest, item.partial, item.journal)
-                return step.wrong(action, "the rename was said to be done and was not")
+                return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
             self._leave(dest, item.partial, item.journal)
             return step.failed(error, action)
@@ -564,12 +570,14 @@ def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
     return f".vdt-{short_digest(data)}.partial"
 
 
-def _lies_there(dest: fs.Folder, name: str, proof: Proof) -> bool:
-    """True when the proven file has its final name. A name that is not there is no error: it is the answer."""
+def _lies_there(dest: fs.Folder, name: str, size_bytes: int, file_id: Tuple[int, int]) -> bool:
+    """True when what was proven has its final name, as far as the system tells files apart. A name that is not there is
+    no error: it is the answer."""
     try:
-        return proof.is_file(dest.stat(name))
+        found = dest.stat(name)
     except FileNotFoundError:
         return False
+    return found.size_bytes == size_bytes and found.file_id == file_id
 
 
 def _discard(dest: fs.Folder, partial: str) -> None:

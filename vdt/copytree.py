@@ -18,7 +18,7 @@ from vdt.copyjob import LOST_LOCK, Meter, NoLimit
 from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
-from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock
+from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock, sweep
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
@@ -206,11 +206,13 @@ def take_lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> T
         lock = TreeLock(folder, destination, say=say, wait=stop.wait)
         try:
             lock.acquire()
-            return lock, is_inside
         except RefusedError as error:
             if not _for_good(error.__cause__):
                 raise
             last = error
+            continue
+        sweep(beside if is_inside else inside)
+        return lock, is_inside
     assert last is not None
     raise last
 

@@ -25,6 +25,7 @@ _RECORDED = f'"evidence": "{RECORDED}"'
 _NAME = re.compile(r"\d{8}T\d{6}.*\.jsonl\Z")
 _quote = json.encoder.encode_basestring_ascii
 _BUFFER_CHARS = 1 << 16
+_WORDS = {level: level.value for level in Evidence}
 
 
 def host_name() -> str:
@@ -70,7 +71,7 @@ class EvidenceWriter:
         Raises:
             LostOutputError: the evidence could not be written.
         """
-        level = RECORDED if recorded else record.evidence.value
+        level = RECORDED if recorded else _WORDS[record.evidence]
         line = (
             f'{{"path": {_quote(path)}, "size": {record.size_bytes}, "mtime_ns": {record.mtime_ns}, '
             f'"xxh128": "{record.digest}", "evidence": "{level}", "when": "{when}"'

@@ -381,6 +381,19 @@ class TreeLock:
                 return
 
 
+def sweep(folder: str) -> None:
+    """Remove the lock of a transfer of this machine that is over from a state folder that is not the one in use."""
+    seen = read_holder(os.path.join(folder, LOCK_NAME))
+    if seen is None or not died_here(seen):
+        return
+    left = TreeLock(folder, say=lambda line: None, wait=lambda seconds: True)
+    try:
+        left.acquire()
+    except RefusedError:
+        return  # somebody else's now, or it cannot be removed: it holds nobody up
+    left.release()
+
+
 def other_around(place: str, token: str) -> bool:
     """True where a transfer other than the one of `token` may be at work on a folder: into it, into one around it.
 

@@ -332,7 +332,7 @@ class Outage:
                 whys = dict.fromkeys(root.why for root in self._roots.values() if root.away and root.why)
                 why = f" ({'; '.join(whys)})" if whys else ""
                 self._say(f"{away} {silent} {self._since_text}{why}; waiting up to {_span(self._wait_s)}")
-                self._phase(f"waiting for {away} since {self._since_text}")
+                self._phase(f"waiting for {away}")
             return True
 
     def guard(self) -> None:

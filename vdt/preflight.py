@@ -14,6 +14,7 @@ from vdt import fs
 from vdt.errors import RefusedError
 from vdt.hashing import digest_views
 from vdt.model import Kind, Policy
+from vdt.troubles import NO_RIGHT_TO_WRITE, NO_ROOM
 
 _TRIES = 3
 _PROBE_BYTES = 64 << 10  # several blocks, so that it lies on the medium as large files do
@@ -426,10 +427,8 @@ def check_room(volume: fs.Volume, needed_bytes: int, path: str) -> None:
         RefusedError: too little room.
     """
     if volume.free_bytes and needed_bytes > volume.free_bytes:
-        raise RefusedError(
-            f"{path} has {volume.free_bytes / 1024**3:.1f} GB free, {needed_bytes / 1024**3:.1f} GB are left to copy. "
-            "Make room, or use --ignore_space if the figure is wrong."
-        )
+        free, needed = (f"{size / 1024**3:.1f}" for size in (volume.free_bytes, needed_bytes))
+        raise RefusedError(NO_ROOM.sentence(path=path, free=free, needed=needed))
 
 
 def make_missing(path: str) -> List[str]:
@@ -451,8 +450,5 @@ def make_missing(path: str) -> List[str]:
         fs.make_folder(path)
     except OSError as error:
         remove_empty(missing)
-        raise RefusedError(
-            f"The destination {path} cannot be made: {fs.explain(error)[1]}. "
-            "Check that the drive is mounted and that you may write there."
-        ) from error
+        raise RefusedError(NO_RIGHT_TO_WRITE.sentence(path=path, reason=fs.explain(error)[1])) from error
     return missing

@@ -13,6 +13,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from vdt.model import Entry, Evidence
 
 _HEAD = struct.Struct("<HBBqqq16s")  # name length, evidence, length of the second digest, size, times, xxh128
+_ROOM_BYTES = 4 << 10  # so much of one folder is held before repetitions are looked for
 _LEVELS = [Evidence.NONE, Evidence.INFLIGHT, Evidence.REREAD, Evidence.COLD, Evidence.BOTH]
 _NUMBER = {level: number for number, level in enumerate(_LEVELS)}
 
@@ -53,10 +54,14 @@ class History(List[Record]):
 
 
 class Records:
-    """All records of one tree; a later one of the same path replaces an earlier one."""
+    """All records of one tree; a later one of the same path replaces an earlier one.
+
+    What further runs say again of a file, word for word, is held once: years of audits cost no more than the first.
+    """
 
     def __init__(self) -> None:
         self._folders: Dict[str, bytearray] = {}
+        self._room: Dict[str, int] = {}  # of large folders: how far each may grow before it is packed anew
         self.count = 0
 
     def add(self, path: str, record: Record) -> None:
@@ -79,8 +84,30 @@ class Records:
             )
         except (struct.error, KeyError) as error:
             raise ValueError("not a record") from error
-        self._folders.setdefault(folder, bytearray()).extend(head + raw + also)
+        packed = self._folders.setdefault(folder, bytearray())
+        packed.extend(head + raw + also)
         self.count += 1
+        if len(packed) > _ROOM_BYTES and len(packed) > self._room.get(folder, 0):
+            self._repack(folder)
+
+    def _repack(self, folder: str) -> None:
+        """Leave out each record that only repeats the one of the same name before it."""
+        packed, kept = self._folders[folder], bytearray()
+        last: Dict[bytes, bytes] = {}
+        at = 0
+        while at < len(packed):
+            name_length, _, also_length, *_ = _HEAD.unpack_from(packed, at)
+            name_at = at + _HEAD.size
+            end = name_at + name_length + also_length
+            name, whole = bytes(packed[name_at : name_at + name_length]), bytes(packed[at:end])
+            if last.get(name) == whole:
+                self.count -= 1
+            else:
+                last[name] = whole
+                kept += whole
+            at = end
+        self._folders[folder] = kept
+        self._room[folder] = 2 * len(kept)
 
     def folder(self, folder: str) -> Dict[str, Record]:
         """The latest record of each name of one folder."""

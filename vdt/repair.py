@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, List, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, Iterator, List, Sequence, Set, Tuple, TypeVar
 
 from vdt import fs, preflight
 from vdt.audit import Audit
@@ -24,7 +24,7 @@ from vdt.journal import Journals
 from vdt.lock import TreeLock
 from vdt.manifest_file import Former
 from vdt.mend import Seeder
-from vdt.model import Judged, Links, Policy, Side, Verify
+from vdt.model import Judged, Kind, Links, Policy, Side, Verify
 from vdt.outage import Outage
 from vdt.recorder import Reports
 from vdt.stop import StopFlag
@@ -61,26 +61,58 @@ class Repair:
         if not chosen or self.stop:
             return result
         reports.progress.phase("repairing")
+        reports.watch.phase("Preparing", job.destination)
         outage.doing = "repairing"
+        try:
+            target = preflight.probe(job.destination)
+        except RefusedError as error:
+            return replace(result, fatal=str(error))
+        if target.fold_case:
+            chosen, known = tell_apart(chosen, result.entries)
+            result = replace(result, refused=(*refused, *known))
+            if not chosen:
+                return result
         states = {
             finding.path: (finding.source_bytes, finding.mtime_ns) if finding.source_bytes >= 0 else None
             for finding in chosen
         }
         try:
-            notes = self._copy_again(job, reports, chosen, states, outage)
+            notes = self._copy_again(job, reports, target, chosen, states, outage)
         except (AwayError, RefusedError) as error:
             return replace(result, fatal=str(error))
         outage.doing = "auditing again"
         reports.progress.phase(outage.doing)
         again = replace(job, chosen=dict.fromkeys(states), recent=type(job.recent)(), notes=())
-        second = Audit(again, replace(reports, state=None), StopFlag(self.stop), outage=outage).run()
-        return together(result, second, chosen, notes)
+        right: Set[str] = set()
+
+        def each(finding: Finding) -> None:
+            if finding.judged is Judged.OK:
+                right.add(finding.path)
+            reports.each(finding)
+
+        second = Audit(again, replace(reports, state=None, each=each), StopFlag(self.stop), outage=outage).run()
+        right |= {finding.path for finding in chosen if self._is_folder(job, finding.path)}
+        return together(result, second, chosen, right, notes)
+
+    @staticmethod
+    def _is_folder(job: AuditJob, path: str) -> bool:
+        """Whether an empty folder of the source is there now; no audit speaks of one that is right."""
+        try:
+            return all(
+                fs.opened(fs.full_path(root, path)).kind is Kind.FOLDER for root in (job.source, job.destination)
+            )
+        except OSError:
+            return False
 
     def _copy_again(
-        self, job: AuditJob, reports: AuditReports, chosen: Sequence[Finding], states: States, outage: Outage
+        self,
+        job: AuditJob,
+        reports: AuditReports,
+        target: preflight.Destination,
+        chosen: Sequence[Finding],
+        states: States,
+        outage: Outage,
     ) -> Tuple[str, ...]:
-        reports.watch.phase("Preparing", job.destination)
-        target = preflight.probe(job.destination)
         policy = preflight.lowered(_copying(job.policy), target)
         with ExitStack() as stack:
             if self.lock_folder:
@@ -151,10 +183,13 @@ def choose(
         accepted: paths whose source is accepted though it is the source that changed, or nothing is known; ALL.
     """
     names = {path.replace("\\", "/").strip("/") if fs.WINDOWS else path.strip("/") for path in accepted}
+    taken = {finding.path for finding in entries if finding.judged is Judged.TYPE}
     chosen: List[Finding] = []
     refused: List[Tuple[str, str]] = []
     for finding in entries:
-        if finding.judged is Judged.MISSING:
+        if finding.judged is Judged.MISSING and taken and not taken.isdisjoint(_above(finding.path)):
+            refused.append((finding.path, "something else stands in the place of its folder: move that away first"))
+        elif finding.judged is Judged.MISSING:
             chosen.append(finding)
         elif finding.judged is Judged.DIFFERENT:
             newer = finding.mtime_ns > finding.stored_mtime_ns
@@ -168,14 +203,48 @@ def choose(
     return tuple(chosen), tuple(refused)
 
 
-def together(first: AuditResult, second: AuditResult, chosen: Sequence[Finding], notes: Tuple[str, ...]) -> AuditResult:
-    """The result after a repair: what was chosen counts as it was found the second time."""
+def tell_apart(
+    chosen: Sequence[Finding], entries: Sequence[Finding]
+) -> Tuple[Tuple[Finding, ...], Tuple[Tuple[str, str], ...]]:
+    """The same, for a destination that takes "a" and "A" for one name: a copy would land on the namesake. Pure."""
+    there = {finding.path.casefold(): finding.path for finding in entries if finding.judged is Judged.EXTRA}
+    left: List[Finding] = []
+    refused: List[Tuple[str, str]] = []
+    for finding in chosen:
+        names = (finding.path, *_above(finding.path)) if finding.judged is Judged.MISSING else ()
+        other = next((there[name.casefold()] for name in names if name.casefold() in there), "")
+        if other:
+            why = f"the destination takes '{other}' for the same name, and it lies there: rename that, and audit again"
+            refused.append((finding.path, why))
+        else:
+            left.append(finding)
+    return tuple(left), tuple(refused)
+
+
+def _above(path: str) -> Iterator[str]:
+    """Every folder above a path."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def together(
+    first: AuditResult, second: AuditResult, chosen: Sequence[Finding], right: Set[str], notes: Tuple[str, ...]
+) -> AuditResult:
+    """The result after a repair: what was chosen counts as it was found the second time. Pure.
+
+    What was not found then, as its source is gone or the audit ended early, stays as it was found at first.
+
+    Args:
+        right: paths that the second audit found right.
+    """
+    wrong = {finding.path for finding in second.entries}
+    chosen = [finding for finding in chosen if finding.path in right or finding.path in wrong]
     paths = {finding.path for finding in chosen}
     files, size_bytes = dict(first.files), dict(first.size_bytes)
     for finding in chosen:
         files[finding.judged] -= 1
         size_bytes[finding.judged] -= finding.size_bytes
-    wrong = {finding.path for finding in second.entries}
     return replace(
         first,
         ended=second.ended,
@@ -187,7 +256,7 @@ def together(first: AuditResult, second: AuditResult, chosen: Sequence[Finding],
         entries=tuple(sorted((*(f for f in first.entries if f.path not in paths), *second.entries), key=_path)),
         notes=(*first.notes, *notes, *(note for note in second.notes if note not in first.notes)),
         read_bytes=first.read_bytes + second.read_bytes,
-        repaired=tuple(sorted(paths - wrong)) if second.reached_end else (),
+        repaired=tuple(sorted(paths - wrong)),
         wrong_before=tuple(chosen),
         reached_end=second.reached_end,
         stopped=second.stopped,

@@ -42,6 +42,18 @@ def tree_object(result: TreeResult) -> Dict[str, Any]:
     }
 
 
+def file_object(path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> Dict[str, Any]:
+    """One line of --jsonl."""
+    return {
+        "path": path,
+        "size": size_bytes,
+        "state": state,
+        "evidence": evidence,
+        "xxh128": digest,
+        "reason": reason,
+    }
+
+
 def verdict_words(result: TreeResult) -> str:
     """One of: proven; complete, not proven; not complete; stopped; fatal."""
     if result.fatal:

@@ -7,7 +7,8 @@ the source can be held against the first.
 from __future__ import annotations
 
 from array import array
-from typing import Dict, Iterable, Iterator, List, Tuple
+from bisect import bisect_right
+from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from vdt.model import Count, Entry, Kind, Problem
 
@@ -68,6 +69,17 @@ class Snapshot:
         joined, numbers = self._folders[folder]
         names = joined.split("/") if joined else []
         return {name: (numbers[2 * i], numbers[2 * i + 1]) for i, name in enumerate(names)}
+
+    def by_size(self, limits: Sequence[int]) -> List[Tuple[int, int]]:
+        """(files, bytes) of the files below each limit and not below the one before, and of all others; no links."""
+        found = [[0, 0] for _ in range(len(limits) + 1)]
+        for _, numbers in self._folders.values():
+            for size_bytes in numbers[::2]:
+                if size_bytes >= 0:
+                    at = found[bisect_right(limits, size_bytes)]
+                    at[0] += 1
+                    at[1] += size_bytes
+        return [(files, size_bytes) for files, size_bytes in found]
 
     def __contains__(self, folder: str) -> bool:
         return folder in self._folders

@@ -19,6 +19,7 @@ Value = TypeVar("Value")
 
 GRACE_S = 2.0  # within this time of a stop nothing new starts and the summary so far stands
 FOREVER_S = float("inf")
+INTERRUPTED = "interrupted (SIGINT)"  # the reason of a stop that was asked for here
 _SLICE_S = 0.1
 
 
@@ -56,7 +57,7 @@ def _came_back(done: threading.Event, stop: StopFlag) -> bool:
     except KeyboardInterrupt:
         if stop:
             raise
-        stop.set("interrupted (SIGINT)")
+        stop.set(INTERRUPTED)
         return done.is_set()
 
 

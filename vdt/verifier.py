@@ -32,10 +32,6 @@ class Proof(NamedTuple):
     file_id: Tuple[int, int] = (0, 0)
     size_bytes: int = 0
 
-    def is_file(self, found: fs.Stat) -> bool:
-        """True when `found` is the file that was proven, as far as the system tells files apart."""
-        return found.size_bytes == self.size_bytes and found.file_id == self.file_id
-
 
 class Verifier:
     """Proves files of one tree; one instance serves all workers, it keeps no state of its own."""

@@ -6,10 +6,12 @@ a note is one store in a dict, made once a file and phase.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from types import FrameType
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
@@ -18,6 +20,15 @@ from vdt.model import TreeResult
 Place = Union[str, fs.Folder]
 
 _MOST_NAMED = 20
+
+
+_STANDING = frozenset({"Copying", "Counting", "Counting with robocopy", "Finishing", "Auditing"})  # they may last
+_WRITES = frozenset(  # calls of `fs` that go to the destination
+    (
+        *("create", "write_whole", "write_at", "write_all", "reopen", "seal", "flush", "flush_volume", "flush_names"),
+        *("restamp", "set_mode", "set_time", "make", "replace", "unlink", "link", "cut"),
+    )
+)
 
 
 class _Note(NamedTuple):
@@ -44,6 +55,7 @@ class Watch:
         so_far: what came of the tree in work up to now; None before it began. May be called from any thread.
         abandoned: a thread did not come back from the system. Locks, partials and journals then stay as they are,
             as it may still wake up, and the process has to end at once.
+        roots: drives or folders by which a place is named in `silent`, instead of its own path.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,6 +65,7 @@ class Watch:
         self._alive: Dict[int, float] = {}
         self.so_far: Callable[[], Optional[TreeResult]] = _nothing
         self.abandoned = False
+        self.roots: Tuple[str, ...] = ()
 
     def forget(self) -> None:
         """Another tree begins: nothing is known of it yet."""
@@ -82,6 +95,31 @@ class Watch:
         finally:
             self.idle()
 
+    def silent(self, least_s: float) -> Optional[Tuple[str, float]]:
+        """The drive or folder that has owed an answer for the longest time, and for how many seconds.
+
+        None where nobody has waited for `least_s`; a thread that pauses by itself (a retry, a limit of the bandwidth)
+        waits for nobody. Asks no drive.
+        """
+        me, now_s, frames = threading.get_ident(), self._clock(), sys._current_frames()
+        longest: Optional[Tuple[str, float]] = None
+        phases = {thread: note for thread, note in self._phases.copy().items() if note.words not in _STANDING}
+        for thread, note in {**phases, **self._at}.items():
+            frame = frames.get(thread)
+            if thread == me or frame is None or frame.f_code.co_name == "wait":
+                continue
+            seconds = now_s - max(note.since_s, self._alive.get(thread, 0.0))
+            if seconds >= least_s and (longest is None or seconds > longest[1]):
+                longest = (self._named(_side(note, frame)), seconds)
+        return longest
+
+    def _named(self, path: str) -> str:
+        for root in self.roots:
+            if path == root or path.startswith(root.rstrip("/\\") + os.sep):
+                return root
+        drive = os.path.splitdrive(path)[0]
+        return drive + os.sep if drive else path
+
     def hanging(self) -> Tuple[str, ...]:
         """A line for each other thread that is at something: what, where, and for how long nothing came of it."""
         me, now_s = threading.get_ident(), self._clock()
@@ -97,6 +135,16 @@ class Watch:
         if len(found) > _MOST_NAMED:
             found[_MOST_NAMED:] = [f"Abandoned, the system did not answer: {len(found) - _MOST_NAMED} more"]
         return tuple(found)
+
+
+def _side(note: _Note, frame: FrameType) -> str:
+    """Of a copy: whether source or destination is asked, told by the call that is under way."""
+    at: Optional[FrameType] = frame
+    while note.to is not None and at is not None:
+        if at.f_code.co_name in _WRITES or at.f_code.co_filename.endswith("verifier.py"):
+            return _path(note.to, note.name)
+        at = at.f_back
+    return _path(note.place, note.name)
 
 
 def _path(place: Place, name: str) -> str:

@@ -20,14 +20,23 @@ def calls(report: Report, base: str, files: int = 1000) -> None:
     if not shutil.which("strace"):
         report.not_measured("calls", "strace is not installed")
         return
-    fewer, more = _counted(base, files), _counted(base, 2 * files)
-    each = {name: (more.get(name, 0) - fewer.get(name, 0)) / files for name in more.keys() | fewer.keys()}
+    each = each_call(base, files)
     for name in sorted(each, key=lambda name: -each[name]):
         if abs(each[name]) >= 0.01:
             report.measured(name, "", f"{each[name]:8.2f}")
     command = shown([*_STRACE, "FILE", *VDT])
-    total = sum(count for name, count in each.items() if name != "futex")
-    report.measured("calls of a small file, no futex", command, f"{total:8.2f}")
+    report.measured("calls of a small file, no futex", command, f"{total(each):8.2f}")
+
+
+def each_call(base: str, files: int) -> Dict[str, float]:
+    """Calls of one file, by name: those of twice as many files less those of `files`. Needs strace."""
+    fewer, more = _counted(base, files), _counted(base, 2 * files)
+    return {name: (more.get(name, 0) - fewer.get(name, 0)) / files for name in more.keys() | fewer.keys()}
+
+
+def total(each: Dict[str, float]) -> float:
+    """All but futexes."""
+    return sum(count for name, count in each.items() if name != "futex")
 
 
 def _counted(base: str, files: int) -> Dict[str, int]:

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, NamedTuple, Sequence
+
+from comparing import process
 
 VDT = [sys.executable, "-m", "vdt", "copy", "{source}", "{destination}", "--quiet", "--exit", "plain"]
 RSYNC = ["rsync", "-a", "{source}/", "{destination}/"]
 CP = ["cp", "-a", "{source}/.", "{destination}/"]
 OURS = "vdt copy (proven)"
-# an installed package has its bytecode; from a checkout the turn that warms up may write it
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Taken(NamedTuple):
@@ -117,24 +113,10 @@ def timed(command: List[str], source: str = "", destination: str = "") -> Taken:
         RuntimeError: it failed; says what it said.
     """
     filled = [word.format(source=source, destination=destination) for word in command]
-    with tempfile.TemporaryFile() as said:
-        began = time.monotonic()
-        process = subprocess.Popen(
-            filled, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True, env=_ENVIRONMENT
-        )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:  # Ctrl-C: nothing goes on behind our back
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-        seconds = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            words = said.read().decode(errors="replace")[-2000:]
-            raise RuntimeError(f"{' '.join(filled)} ended with {process.returncode}: {words}")
-    return Taken(seconds, usage.ru_maxrss)
+    ended = process.run(filled)
+    if ended.code:
+        raise RuntimeError(f"{' '.join(filled)} ended with {ended.code}: {ended.said}")
+    return Taken(ended.seconds, ended.peak_kib)
 
 
 def race(

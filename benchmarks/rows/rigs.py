@@ -27,6 +27,7 @@ class NoRigError(RuntimeError):
 @contextmanager
 def slow_mount(base: str, latency_ms: float, *, threads: int = 128) -> Iterator[Dict[str, str]]:
     """A folder whose every call takes its time: {"seen": the mount, "behind": the folder without the delay}."""
+    _need_checkout()
     if not (shutil.which("fusermount3") and os.path.exists("/dev/fuse")):
         raise NoRigError("fuse3 is not installed")
     seen, behind = os.path.join(base, "seen"), os.path.join(base, "behind")
@@ -48,6 +49,7 @@ def slow_mount(base: str, latency_ms: float, *, threads: int = 128) -> Iterator[
 @contextmanager
 def share(base: str, delay_ms: float) -> Iterator[Dict[str, str]]:
     """A Samba share: {"seen": its mount, `delay_ms` away each way, "behind": its folder on the server}."""
+    _need_checkout()
     missing = [tool for tool in ("smbd", "smbclient", "fusermount3") if not shutil.which(tool)]
     if missing:
         raise NoRigError(f"{', '.join(missing)} is not installed")
@@ -60,6 +62,12 @@ def share(base: str, delay_ms: float) -> Iterator[Dict[str, str]]:
         yield {"seen": os.path.join(folder, "mnt"), "behind": os.path.join(folder, "share")}
     finally:
         _script("down", folder)
+
+
+def _need_checkout() -> None:
+    """Raises NoRigError where this folder lies alone."""
+    if not _RIGS.is_dir():
+        raise NoRigError("the mounts are test equipment (tests/rigs) and come with a checkout of the project only")
 
 
 def _script(*words: str) -> None:

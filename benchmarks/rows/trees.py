@@ -47,3 +47,18 @@ def write_mixed(folder: str, size_bytes: int) -> str:
     write_small(os.path.join(folder, "small"), small)
     large_words = f"{large} of {each // MIB} MiB, {middle} of {other // MIB} MiB"
     return f"files: {large_words}, {little} of 1 MiB, {small} of about 4 KB"
+
+
+def write_even(folder: str, files: int, size_bytes: int, *, per_folder: int = 250) -> None:
+    """Files of one size, each beginning with its number so that no two are alike."""
+    data = random.Random(7).randbytes(MIB) if size_bytes > 4096 else bytes(4096)
+    for number in range(files):
+        parent = os.path.join(folder, f"d{number // per_folder:05}")
+        if number % per_folder == 0:
+            os.makedirs(parent)
+        with open(os.path.join(parent, f"f{number:07}.bin"), "wb", buffering=0) as file:
+            begin = b"%d " % number
+            left = size_bytes
+            while left:
+                left -= file.write((begin + data)[:left])
+                begin = b""

@@ -29,6 +29,8 @@ DROP_IN = [sys.executable, "-m", "vdt.cli.drop_in"]
 VDT = [sys.executable, "-m", "vdt"]
 RUN_ID = "202310261058_VZGEN1_VMSC10202"
 TREES = {"raw_data": "merfish_raw_data", "analysis": "merfish_analysis", "output": "merfish_output"}
+MARKERS = ("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED")
+GIVE_PLACE = ("settings/zero.json", "settings/a&b <c>.txt", "data/nested/deeper/three.bin")  # to the markers: ten files
 LONG_NAME = "cell_boundaries_" + "z" * 195 + ".hdf5"
 LARGE_BYTES = 4 * 1024 * 1024 + 4097
 CACHED_FILE_SYSTEMS = {"tmpfs", "ramfs"}
@@ -77,8 +79,9 @@ def best_level(asked: str, path: Path) -> str:
     return "reread" if asked in ("cold", "both") and is_tmpfs(path) else asked
 
 
-def fill(root: Path, seed: int = 0, large_bytes: int = LARGE_BYTES) -> None:
-    """Ten files and five folders: empty ones, long, non-ASCII, read-only, large; times with nanoseconds."""
+def fill(root: Path, seed: int = 0, large_bytes: int = LARGE_BYTES, without: tuple[str, ...] = ()) -> None:
+    """Ten files (less those of `without`) and five folders: empty ones, long, non-ASCII, read-only, large; times with
+    nanoseconds."""
     for folder in ("data/nested/deeper", "settings", "empty"):
         (root / folder).mkdir(parents=True)
     block = hashlib.sha256(str(seed).encode()).digest()
@@ -95,6 +98,8 @@ def fill(root: Path, seed: int = 0, large_bytes: int = LARGE_BYTES) -> None:
         "data/nested/deeper/three.bin": block,
     }
     for number, (name, data) in enumerate(contents.items()):
+        if name in without:
+            continue
         path = root / name
         path.write_bytes(data)
         set_time(path, 1698300000_123456700 + number * 1_000_000_000)
@@ -250,9 +255,25 @@ class World:
         self.env.update(XDG_STATE_HOME=str(self.state), HOME=str(root / "home"), COLUMNS="120")
         self.configure()
 
-    def make_run(self, run_id: str = RUN_ID, analysis: Path | None = None, large_bytes: int = LARGE_BYTES) -> None:
+    def make_run(
+        self,
+        run_id: str = RUN_ID,
+        analysis: Path | None = None,
+        large_bytes: int = LARGE_BYTES,
+        markers: bool = True,
+    ) -> None:
         for number, folder in enumerate(TREES.values()):
-            fill((analysis or self.analysis) / folder / run_id, number, large_bytes)
+            place = GIVE_PLACE if markers and folder == TREES["raw_data"] else ()
+            fill((analysis or self.analysis) / folder / run_id, number, large_bytes, place)
+        if markers:
+            self.finish(run_id, analysis)
+
+    def finish(self, run_id: str = RUN_ID, analysis: Path | None = None, markers: tuple[str, ...] = MARKERS) -> None:
+        """The flag files of a finished run; the time of the folder stays."""
+        raw = (analysis or self.analysis) / TREES["raw_data"] / run_id
+        for number, name in enumerate(markers):
+            write(raw / name, f"{run_id} {name}\n".encode(), 1698400000_000000000 + number * 1_000_000_000)
+        set_time(raw, 1698200000_500000000)
 
     def source(self, tree: str = "raw_data", run_id: str = RUN_ID) -> Path:
         return self.analysis / TREES[tree] / run_id

@@ -36,6 +36,9 @@ def test_a_spoilt_run_fails_and_repair_heals_it(world: World, inbox: Inbox) -> N
     mail = inbox.only()
     assert mail["Subject"] == f"Vizgen data audit failed for run: {RUN_ID}"
     assert "MISSING experiment.json" in plain_text(mail)
+    rules = [line for line in plain_text(mail).splitlines() if line == "-" * 88]
+    assert len(rules) == 9, "a ruled table for each tree"
+    assert "ERROR: 'raw_data': not right." in plain_text(mail) and "SUCCESS: 'output': right." in plain_text(mail)
     assert "must be kept" in plain_text(mail).strip().splitlines()[-1]
     (entry,) = json.loads(target.read_text("ascii"))["trees"]["raw_data"]["entries"]
     assert (entry["path"], entry["verdict"]) == ("experiment.json", "MISSING")
@@ -65,7 +68,15 @@ def test_wrong_input_is_refused_in_plain_sentences(bare: World) -> None:
     plain_sentences(bare.vdt("audit", "dst", "--shard", "1/2"), "--shard")
     plain_sentences(bare.vdt("audit", ".", "--runs", "--for", "soon"), "soon")
     plain_sentences(bare.vdt("audit", "dst", "--source", "src", "--accept-source", "all"), "--repair")
-    plain_sentences(bare.vdt("audit", "dst", "--source", "src", "--json", "dst/a.json"), "dst/a.json")
+    plain_sentences(
+        bare.vdt("audit", "dst", "--source", "src", "--json", "dst/a.json"), "dst/a.json", "inside the copy"
+    )
+    plain_sentences(bare.vdt("audit", "dst", "--source", "src", "--json", "src/a.json"), "src/a.json", "the source")
+    plain_sentences(
+        bare.vdt("audit", "dst", "--manifest", "dst.xxh128", "--jsonl", "dst/a"), "dst/a", "inside the copy"
+    )
+    plain_sentences(bare.vdt("audit", ".", "--runs", "--json", "dst/a.json"), "dst/a.json", "of the runs")
+    assert not (bare.root / "dst" / "a.json").exists()
     (bare.root / "bad.md5").write_text("0123456789abcdef0123456789abcdef  ../../etc/passwd\n")
     plain_sentences(bare.vdt("audit", "dst", "--manifest", "bad.md5"), "line 1", "..")
     plain_sentences(bare.drop_in("--audit", "--dry_run", RUN_ID), "--dry_run")

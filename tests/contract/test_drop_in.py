@@ -133,7 +133,8 @@ def test_exactly_these_entries_lie_beside_the_trees(finished: Finished) -> None:
     assert {p.name for p in world.isilon.iterdir()} == {RUN_ID, "logs"}
     beside = {t + suffix for t in TREES for suffix in ("", ".log", ".xxh128", ".evidence")}
     assert {p.name for p in world.run_folder().iterdir()} == beside
-    assert {p.name for p in world.logs.iterdir()} == {"vizgen_data_transfer.log"}
+    page, log = sorted(p.name for p in world.logs.iterdir())
+    assert re.fullmatch(RUN_ID + r"\.\d{8}T\d{6}\.html", page) and log == "vizgen_data_transfer.log"
     assert [p for p in world.state.rglob("*") if p.is_file()] == []
     assert {p.name for p in world.root.iterdir()} <= {
         "analysis", "isilon", "state", ".vizgen_config.toml", "result.json",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 
-from contract.conftest import RUN_ID, TREES, Result, World, plain_sentences, set_time, write
+from contract.conftest import RUN_ID, TREES, Result, World, files_of, plain_sentences, set_time, write
 
 
 def ask(world: World, *args: str, run_id: str = RUN_ID) -> Result:
@@ -104,14 +105,17 @@ ATTACKS: Dict[str, Callable[[World], object]] = {
     "a new empty file": lambda w: write(w.source() / "empty" / "nothing", b""),
     "a new empty folder": lambda w: (w.source() / "data" / "fresh").mkdir(),
     "the source was changed": lambda w: _same_size(w.source() / "experiment.json"),
-    "the source was touched": lambda w: _touch(w.source() / "settings/zero.json"),
+    "the source was touched": lambda w: _touch(w.source() / "settings/größe_µm.csv"),
+    "the run is not finished": lambda w: [
+        (tree / "MERLIN_FINISHED").unlink() for tree in (w.source(), w.destination())
+    ],
     "the source grew": lambda w: (w.source() / "experiment.json").open("ab").write(b"more"),
     "a file of the copy is gone": lambda w: (w.destination() / "data/nested/one.bin").unlink(),
     "a file of the copy was touched": lambda w: _touch(w.destination() / "data/nested/one.bin"),
     "a file of the copy was cut": lambda w: os.truncate(w.destination() / "data/nested/one.bin", 7),
     "a file became a folder": lambda w: [
-        (w.destination() / "settings/zero.json").unlink(),
-        (w.destination() / "settings/zero.json").mkdir(),
+        (w.destination() / "settings/größe_µm.csv").unlink(),
+        (w.destination() / "settings/größe_µm.csv").mkdir(),
     ],
     "an empty folder of the copy is gone": lambda w: (w.destination() / "empty").rmdir(),
     "a tree of the copy is gone": lambda w: shutil.rmtree(w.destination("output")),
@@ -168,6 +172,7 @@ def test_it_is_a_no_with_a_reason(done: World, name: str) -> None:
     assert result.json["verdict"] == {
         "may_delete_source": False,
         "reason": first.partition("NO: ")[2],
+        "line": first,
         "folders": [],
         "manifests": [],
     }
@@ -230,7 +235,8 @@ def test_names_are_escaped(done: World) -> None:
 
 
 def test_what_cannot_be_looked_at_is_16(done: World) -> None:
-    plain_sentences(done.vdt("may-delete", "202310261058_VZGEN1_VMSC10209"), "The source of raw_data is not there")
+    other = "202310261058_VZGEN1_VMSC10209"
+    plain_sentences(done.vdt("may-delete", other), f"There is no run {other}", f"Did you mean {RUN_ID}?")
     plain_sentences(done.vdt("may-delete", "../etc"), "path separator")
     plain_sentences(done.vdt("may-delete"), "RUN_ID", "vdt may-delete --help")
     plain_sentences(done.vdt("may-delete", RUN_ID, "--vizgen_config", "nowhere.toml"), "nowhere.toml")
@@ -246,3 +252,34 @@ def test_an_empty_run_is_what_a_transfer_says_of_it(empty_world: World) -> None:
         empty_world.source(tree).mkdir(parents=True)
     said = empty_world.transfer().json["verdict"]["may_delete_source"]
     assert (ask(empty_world).code == 0) == said
+
+
+CHANGES: List[Callable[[World, random.Random], object]] = [
+    lambda w, dice: write(w.source(dice.choice(list(TREES))) / f"new{dice.random()}", b"new"),
+    lambda w, dice: write(w.destination(dice.choice(list(TREES))) / f"extra{dice.random()}", b"extra"),
+    lambda w, dice: dice.choice(sorted(files_of(w.source()).values())).unlink(),
+    lambda w, dice: dice.choice(sorted(files_of(w.destination()).values())).unlink(),
+    lambda w, dice: _touch(dice.choice(sorted(files_of(w.source()).values()))),
+    lambda w, dice: _touch(dice.choice(sorted(files_of(w.destination()).values()))),
+    lambda w, dice: _more(w, evidence=dice.choice(["none", "cold", "reread", "recorded", "both"])),
+    lambda w, dice: (w.source() / f"link{dice.random()}").symlink_to(dice.choice(["experiment.json", "/etc/hostname"])),
+    lambda w, dice: (w.run_folder() / "raw_data.xxh128").unlink(missing_ok=True),
+    lambda w, dice: None,
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_yes_is_what_a_transfer_says_then_and_it_copies_nothing(done: World, seed: int) -> None:
+    """Work at random. Where the answer is yes, a transfer agrees without a byte; what it says no to is no here too."""
+    dice = random.Random(seed)
+    for change in dice.choices(CHANGES, k=dice.randint(1, 3)):
+        change(done, dice)
+    answer = ask(done)
+    assert answer.code in (0, 8), answer.text
+    result = done.transfer()
+    said = result.json["verdict"]["may_delete_source"]
+    copied = sum(tree["counts"]["files"]["copied"] for tree in result.json["trees"].values())
+    if answer.code == 0:
+        assert said and not copied, (answer.out, result.json["verdict"])
+    if said:  # and a transfer that said yes leaves a yes
+        assert ask(done).code == 0

@@ -56,10 +56,10 @@ def refused(result: Result, *named: str) -> None:
 
 
 def without_reports(world: World) -> dict[str, tuple[Any, ...]]:
-    """Everything but the master log, the mails kept, and the folders that hold them."""
+    """Everything but the master log, the report of the run, the mails kept, and the folders that hold them."""
     found = snapshot(world.root, times=False)
     reports = {"state", "state/vdt", "isilon/logs", "isilon/logs/vizgen_data_transfer.log"}
-    return {k: v for k, v in found.items() if k not in reports and not k.endswith(".eml")}
+    return {k: v for k, v in found.items() if k not in reports and not k.endswith((".eml", ".html"))}
 
 
 # ---- run ids -------------------------------------------------------------------------------------------------------

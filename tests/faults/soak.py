@@ -25,7 +25,7 @@ from vdt.errors import LostOutputError, RefusedError
 from vdt.model import Existing, Verify
 
 from .dice import Dice
-from .faultyfs import FaultyFs, contents, left_partials, look
+from .faultyfs import FaultyFs, contents, look
 from .rig.stage import scratch
 from .smalltree import Trees, request
 
@@ -96,8 +96,15 @@ class Soak:
         assert healed < 8, f"a run without faults ended with {healed}; the last refusal: {self.reason}"
         there = contents(trees.destination)
         assert {name: there.get(name) for name in truth} == truth, "a run without faults did not heal it"
-        assert not left_partials(trees.share) and os.listdir(trees.share) == [trees.destination.name], "litter"
+        litter = [str(path.relative_to(trees.share)) for path in trees.share.rglob("*") if "vdt" in str(path.name)]
+        litter += [name for name in os.listdir(trees.share) if name != trees.destination.name]
+        assert not litter, f"left behind: {litter}; {self._locks()}"
         self.rounds += 1
+
+    def _locks(self) -> List[str]:
+        """What lies in every lock and state folder, for whoever looks for the reason."""
+        found = [path for path in self.trees.share.rglob("*") if ".vdt" in str(path.parent.name) and path.is_file()]
+        return [f"{path.name}: {path.read_bytes()[:400]!r}" for path in found]
 
     def _there(self) -> Dict[str, bytes]:
         """What lies at the destination, but for a state folder that had to lie inside it and could not be removed."""

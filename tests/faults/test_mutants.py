@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Tuple
 
@@ -16,14 +17,23 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import copier, fs, journal, transfer
+from vdt import auditor, copier, diagnosis, fs, journal, mend, transfer
+from vdt.auditor import Auditor
+from vdt.auditstate import AuditState, state_folder
+from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
 from vdt.copytree import copy_tree
 from vdt.errors import RefusedError
+from vdt.findings import AuditResult, Check, Finding
 from vdt.fs import posix
-from vdt.hashing import Digester
+from vdt.hashing import Digester, digest_of
 from vdt.journal import Journals
 from vdt.lock import TreeLock
-from vdt.model import Evidence
+from vdt.model import Evidence, Judged
+from vdt.progress import Silent
+from vdt.records import Record
+from vdt.retry import RetryPlan
+from vdt.stop import StopFlag
 from vdt.verifier import Proof, Verifier
 
 from .faultyfs import ALWAYS, FLIP, SHORT, SKIP, Call, FaultyFs, Rule, contents, run_broken, tree_job, write_tree
@@ -152,6 +162,86 @@ def two_at_once(trees: Trees) -> None:
     assert refused and str(os.getpid()) in refused[0], "two copies worked on one tree"
 
 
+def audited(trees: Trees, **changes: Any) -> AuditResult:
+    asked = AuditRequest(
+        str(trees.destination),
+        str(trees.source),
+        state=str(trees.root / "audit state"),
+        threads=1,
+        retry=RetryPlan(0),
+        evidence_beside=False,
+    )
+    tools = AuditTools(StopFlag(), Silent(), NoLimit(), lambda line: None)
+    return audit_tree(replace(asked, **changes), tools)
+
+
+def copied(trees: Trees) -> None:
+    shutil.rmtree(trees.root / "audit state", ignore_errors=True)
+    trees.again()
+    assert copy_tree(request(trees)).exit_code == 1
+
+
+def an_audit_that_reads_wrong_once(trees: Trees) -> None:
+    copied(trees)
+    for name in ("old/big.bin", "new/c.bin"):
+        rule = Rule("read", FLIP, name, "destination")
+        with FaultyFs(str(trees.source), str(trees.destination), (rule,)) as faulty:
+            result = audited(trees)
+        assert faulty.hits
+        assert result.exit_code == 0 and not result.entries, "what is right was called different"
+
+
+def an_audit_that_goes_on_over_a_changed_copy(trees: Trees) -> None:
+    """What the earlier one read was damaged since; its time tells."""
+    copied(trees)
+    place = trees.destination / "a.bin"
+    known = place.stat()
+    digest = digest_of(memoryview(FILES["a.bin"]))
+    home = state_folder(str(trees.root / "audit state"), str(trees.destination), ("source", str(trees.source), "copy"))
+    state = AuditState(home)
+    state.begin(datetime.now(timezone.utc))
+    read = Finding("a.bin", Judged.OK, known.st_size, "", digest, Evidence.REREAD, known.st_mtime_ns, known.st_mtime_ns)
+    state.add([read])
+    state.close()
+    assert not audited(trees).entries
+    state.begin(datetime.now(timezone.utc))
+    state.add([read])
+    state.close()
+    place.write_bytes(b"A" * known.st_size)
+    assert [finding.path for finding in audited(trees).entries] == ["a.bin"], "a damaged copy was believed"
+
+
+def a_repair_whose_right_chunks_went_wrong(trees: Trees) -> None:
+    """Between the audit and the repair: what is put together must be what the source held."""
+    copied(trees)
+    name, seed = "old/big.bin", mend.Seeder.seed
+    spoil(trees.destination / name, (1 << 20) + 3)
+
+    def late(self: mend.Seeder, findings: Any) -> None:
+        spoil(trees.destination / name, 5)
+        seed(self, findings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (journal, mend, diagnosis):
+            patch.setattr(module, "CHUNK_BYTES", 1 << 20)
+        patch.setattr(mend, "LEAST_BYTES", 2 << 20)
+        compare = diagnosis.Comparison
+        patch.setattr(auditor, "Comparison", lambda: compare(chunk_bytes=1 << 20))
+        patch.setattr(mend.Seeder, "seed", late)
+        result = audited(trees, repair=True, accept_source=("all",))
+    assert contents(trees.destination) == FILES, "wrong bytes under the final name"
+    assert result.exit_code == 0 and result.repaired == (name,)
+
+
+def spoil(path: Path, at: int) -> None:
+    """Another byte; size and time stay."""
+    found = path.stat()
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
 # -- what is switched off ------------------------------------------------------------------------------------------
 
 
@@ -244,6 +334,32 @@ def no_lock(patch: Patch) -> None:
     patch.setattr(TreeLock, "held", lambda self: True)
 
 
+def no_second_read_of_an_audit(patch: Patch) -> None:
+    def at_once(self: Auditor, check: Check, source: fs.Folder, dest: fs.Folder) -> Finding:
+        return Finding(check.path, Judged.DIFFERENT, check.dest.size_bytes, "read wrong")
+
+    patch.setattr(Auditor, "_compare", at_once)
+
+
+def no_look_at_the_state_of_what_was_audited(patch: Patch) -> None:
+    patch.setattr(Record, "covers", lambda self, entry: True)
+
+
+def no_digest_of_what_a_repair_puts_together(patch: Patch) -> None:
+    class Anything(str):
+        def __ne__(self, other: object) -> bool:
+            return False
+
+        __hash__ = str.__hash__
+
+    class Believing(Digester):
+        @property
+        def digest(self) -> str:
+            return Anything(super().digest)
+
+    patch.setattr(mend, "Digester", Believing)
+
+
 MUTANTS: Dict[str, Tuple[Callable[[Patch], None], Callable[[Trees], None]]] = {
     "read-back": (no_read_back, a_bad_write),
     "flush of the volume": (no_flush_of_volumes, power_after_success(fs.Flush.VOLUME)),
@@ -256,6 +372,15 @@ MUTANTS: Dict[str, Tuple[Callable[[Patch], None], Callable[[Trees], None]]] = {
     "look at the times that are kept": (no_look_at_the_times, times_that_were_not_set),
     "check of chunks on resume": (chunks_are_believed, a_partial_that_was_damaged_before_it_is_taken_up),
     "lock": (no_lock, two_at_once),
+    "second read of an audit": (no_second_read_of_an_audit, an_audit_that_reads_wrong_once),
+    "state of what an audit had read": (
+        no_look_at_the_state_of_what_was_audited,
+        an_audit_that_goes_on_over_a_changed_copy,
+    ),
+    "digest of what a repair puts together": (
+        no_digest_of_what_a_repair_puts_together,
+        a_repair_whose_right_chunks_went_wrong,
+    ),
 }
 
 
@@ -264,7 +389,7 @@ def test_without_it_a_scenario_goes_red(trees: Trees, protection: str, monkeypat
     switch_off, scenario = MUTANTS[protection]
     monkeypatch.setattr(journal, "CHUNK_BYTES", 256 << 10)
     scenario(trees)
-    for name in ("long", "long copy", "state", "source"):
+    for name in ("long", "long copy", "state", "audit state", "source"):
         shutil.rmtree(trees.root / name, ignore_errors=True)
     write_tree(trees.source, FILES)
     trees.again()

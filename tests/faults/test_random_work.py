@@ -247,4 +247,4 @@ TestWork.settings = settled(25, 14)
 class TestMuchWork(Work.TestCase):  # type: ignore[misc, name-defined]
     """The same for some minutes."""
 
-    settings = settled(600, 40)
+    settings = settled(150, 40)

@@ -18,6 +18,7 @@ pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.f
 
 from vdt import audit, outage, transfer
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
+from vdt.copyjob import NoLimit
 from vdt.copytree import copy_tree
 from vdt.errors import RefusedError
 from vdt.findings import AuditResult, Finding
@@ -25,7 +26,6 @@ from vdt.model import Judged
 from vdt.progress import Silent
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
-from vdt.transfer import NoLimit
 
 from .faultyfs import contents, left_partials, look
 from .meanwhile import OUTSIDE, Act, Meanwhile, with_outside

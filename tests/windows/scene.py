@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 RUN = "202310261058_VZGEN1_VMSC10202"
+MARKERS = ("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED")
 TREES = {"raw_data": "merfish_raw_data", "analysis": "merfish_analysis", "output": "merfish_output"}
 SCRIPTS = Path(sys.executable).parent / "Scripts"
 WAIT_S = 120
@@ -48,6 +49,8 @@ def make_run(analysis: Path) -> Dict[str, Path]:
     trees = {kind: analysis / folder / RUN for kind, folder in TREES.items()}
     for kind, tree in trees.items():
         fill(tree, kind)
+    for name in MARKERS:
+        write(trees["raw_data"] / name, f"{RUN} {name}\n".encode())
     return trees
 
 

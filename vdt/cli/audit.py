@@ -20,6 +20,7 @@ from vdt.cli.terminal import Parser, Printer, seconds, stop_on_signals, whole_nu
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.findings import AuditResult, Finding
+from vdt.jsonfile import check_place
 from vdt.model import Links, Policy
 from vdt.own import get_ready
 from vdt.preflight import COPY, RUNS, check_report
@@ -34,9 +35,13 @@ from vdt.watch import Watch
 _EPILOG = """\
 examples:
   vdt audit /backup/run1 --source /data/run1
+      read both sides and compare
   vdt audit /backup/run1 --manifest /backup/run1.xxh128
+      read the copy alone, against digests of this or another tool
   vdt audit /backup/run1 --source /data/run1 --repair
+      and copy again what is missing or changed
   vdt audit /backup --runs --oldest-first --for 8h
+      all runs in turn, in a night
 
 exit code: 0 everything that should be there is there and right; 8 not; 16 nothing could be done.
 """
@@ -46,6 +51,7 @@ def parser() -> Parser:
     """The options of `vdt audit`."""
     p = Parser(
         prog="vdt audit",
+        usage="%(prog)s [OPTIONS] DST",
         description="Reads a copy that exists, whoever made it, and says which files are right, which are not and how.",
         epilog=_EPILOG,
     )
@@ -119,7 +125,7 @@ def command(arguments: List[str]) -> int:
     bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
-    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
+    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress, watch)
     stop_on_signals(stop, progress.say)
     meter = TokenBucket(bwlimit, wait=stop.wait) if bwlimit is not None else NoLimit()
     tools = AuditTools(stop, progress, meter, progress.say, watch=watch)
@@ -136,6 +142,7 @@ def command(arguments: List[str]) -> int:
             if request.source:
                 check_report(path, request.source)
             check_report(path, request.destination, COPY)
+            check_place(report or "")
 
     def work() -> AuditResult:
         with ExitStack() as stack:
@@ -253,6 +260,7 @@ def _scrub(options: argparse.Namespace, arguments: List[str], tools: AuditTools,
         state=options.state,
         share_wait_s=options.share_wait,
     )
+    supervised(lambda: check_place(options.json or ""), tools.stop)
     printer = Printer(out)
 
     def work() -> ScrubResult:

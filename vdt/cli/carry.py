@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,13 +12,14 @@ from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 from vdt.bwlimit import BandwidthPlan, TokenBucket
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import AbandonedError, LostOutputError, VdtError
+from vdt.jsonfile import check_place
 from vdt.model import Evidence, TreeResult
 from vdt.own import get_ready
 from vdt.preflight import check_report
 from vdt.printable import printable
 from vdt.progress import Progress
 from vdt.recorder import FileSink, no_sink
-from vdt.report import tree_object, verdict_words
+from vdt.report import file_object, tree_object, verdict_words
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.treelog import LogSink, NoLog
@@ -53,9 +55,12 @@ def carry_out(
         VdtError: a report may lie in the source: nothing may be written there.
     """
 
+    watch.roots = (os.path.abspath(request.source), os.path.abspath(request.destination))
+
     def check() -> None:
         for report in reports:
             check_report("" if report == "-" else report or "", request.source)
+            check_place(report or "")
 
     def work() -> TreeResult:
         with ExitStack() as stack:
@@ -110,16 +115,8 @@ def _line_sink(path: Optional[str], stack: ExitStack) -> FileSink:
     write: Callable[[str], Any] = file.write
 
     def sink(path: str, size_bytes: int, state: str, evidence: str, digest: str, reason: str) -> None:
-        value = {
-            "path": path,
-            "size": size_bytes,
-            "state": state,
-            "evidence": evidence,
-            "xxh128": digest,
-            "reason": reason,
-        }
         try:
-            write(json.dumps(value) + "\n")
+            write(json.dumps(file_object(path, size_bytes, state, evidence, digest, reason)) + "\n")
         except OSError as error:
             raise LostOutputError(f"The file {file.name} cannot be written: {error.strerror}.") from error
 
@@ -153,7 +150,7 @@ def summary_lines(result: TreeResult, *, dry_run: bool) -> List[str]:
     """The end of a copy in words: every file that did not end well, the counts, the evidence, the verdict."""
     lines = []
     for title, problems in (
-        ("failed", result.failed),
+        ("failed", (*result.failed, *result.unproven)),
         ("unstable", result.unstable),
         ("conflict", result.conflict),
         ("type mismatch", result.type_mismatch),

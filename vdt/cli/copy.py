@@ -9,7 +9,7 @@ from typing import IO, List, Optional
 
 from vdt.bwlimit import parse_bwlimit
 from vdt.cli.carry import carry_out, json_object, summary_lines
-from vdt.cli.terminal import Parser, Printer, say_on, seconds, stop_on_signals, verify_level, whole_number
+from vdt.cli.terminal import VERIFY_HELP, Parser, Printer, say_on, seconds, stop_on_signals, verify_level, whole_number
 from vdt.copytree import SHARE_WAIT_S, CopyRequest
 from vdt.errors import AbandonedError, LostOutputError, UsageError, VdtError
 from vdt.jsonfile import write_json
@@ -25,7 +25,9 @@ from vdt.watch import Watch
 _EPILOG = """\
 examples:
   vdt copy /data/run1 /backup/run1 --manifest /backup/run1.xxh128
-  vdt copy Z:\\data L:\\data --threads 16 --log copy.log
+      copy, prove, and leave digests that xxhsum -c reads
+  vdt copy Z:\\data L:\\data --existing prove --log copy.log
+      read also what is there already; a log in robocopy's format
 
 exit code: robocopy's: 0 nothing to do, 1 files copied, 2 extras, 4 mismatches, 8 failures, 16 fatal;
            with --exit plain: 0 right, 8 not, 16 fatal.
@@ -34,7 +36,12 @@ exit code: robocopy's: 0 nothing to do, 1 files copied, 2 extras, 4 mismatches, 
 
 def parser() -> Parser:
     """The options of `vdt copy`."""
-    p = Parser(prog="vdt copy", description="Copies a tree, reads every file back and proves it.", epilog=_EPILOG)
+    p = Parser(
+        prog="vdt copy",
+        usage="%(prog)s [OPTIONS] SRC DST",
+        description="Copies a tree, reads every file back and proves it.",
+        epilog=_EPILOG,
+    )
     p.add_argument("source", metavar="SRC", help="folder whose contents are copied")
     p.add_argument("destination", metavar="DST", help="folder that receives them; made when it is missing")
     what = p.add_argument_group("what is copied")
@@ -83,7 +90,7 @@ def parser() -> Parser:
         type=verify_level,
         default=Verify.COLD,
         metavar="LEVEL",
-        help="none, inflight, reread, cold (default: read back past this client's cache), both",
+        help=VERIFY_HELP,
     )
     how.add_argument(
         "--retries", type=whole_number(0, 1_000_000), default=5, metavar="N", help="tries after the first (5)"
@@ -125,7 +132,7 @@ def command(arguments: List[str]) -> int:
     bwlimit = parse_bwlimit(options.bwlimit) if options.bwlimit else None
     stop, watch = StopFlag(), Watch()
     out = sys.stderr if options.quiet or options.json == "-" else sys.stdout
-    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress)
+    progress: Progress = Silent() if options.quiet else Console(sys.stderr, options.progress, watch)
     stop_on_signals(stop, progress.say)
 
     result, error = carry_out(
@@ -165,8 +172,9 @@ def _report(
     if error is not None:
         raise error
     assert result is not None
+    bad = (*result.failed, *result.unproven, *result.unstable, *result.conflict)
     lines = (
-        [f"{printable(p.path)}: {printable(p.reason)}" for p in (*result.failed, *result.unstable, *result.conflict)]
+        [f"{printable(p.path)}: {printable(p.reason)}" for p in bad]
         if options.quiet
         else summary_lines(result, dry_run=options.dry_run)
     )

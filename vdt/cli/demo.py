@@ -31,8 +31,9 @@ def parser() -> Parser:
     """The options of `vdt demo`."""
     p = Parser(
         prog="vdt demo",
-        description="Writes a small MERSCOPE run (about 2,000 files, 200 MB) and a configuration, transfers the run "
-        "with vizgen_data_transfer, reads everything once more and shows the mail and all files that were written.",
+        usage="%(prog)s [OPTIONS] [DIR]",
+        description="Writes a small MERSCOPE run (about 2,000 files, 200 MB) and a configuration, transfers the run\n"
+        "with vizgen_data_transfer, reads everything once more and shows the mail and all files that\nwere written.",
     )
     p.add_argument("folder", nargs="?", default="vdt_demo", metavar="DIR", help="folder to work in (default: vdt_demo)")
     p.add_argument("--seed", type=int, default=1, help="seed of the sample run (default 1)")
@@ -59,7 +60,7 @@ def command(arguments: List[str]) -> int:
     stop_on_signals(stop, progress.say)
     try:
         request = Request(sample.DEFAULT_RUN_ID, config, " ".join(["vdt", "demo", *arguments]), mail=False)
-        ended = run(request, Surroundings(stop, progress, lambda line: say(f"   {line}"), sys.stdout))
+        ended = run(request, Surroundings(stop, progress, lambda line: say(f"   {line}"), sys.stdout, progress.pulse))
     finally:
         progress.end()
     if stop or ended.mail is None:
@@ -80,6 +81,7 @@ def command(arguments: List[str]) -> int:
         ("manifests for xxhsum -c", os.path.join(run_folder, "*.xxh128")),
         ("evidence, one line a file", os.path.join(run_folder, "*.evidence")),
         ("master log", os.path.join(isilon, "logs", "vizgen_data_transfer.log")),
+        ("report to look at", ended.report.page if ended.report is not None else ""),
         ("configuration", config),
     ):
         say(f"   {text:<26} {path}")

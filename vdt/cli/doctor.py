@@ -14,7 +14,8 @@ from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.version import __version__
 from vdt.vizgen.doctor.check import Check, State, exit_code
-from vdt.vizgen.doctor.examine import Wanted, examine
+from vdt.vizgen.doctor.examine import examine
+from vdt.vizgen.doctor.wanted import Wanted
 from vdt.vizgen.layout import check_run_id
 
 _EPILOG = """\

@@ -9,26 +9,36 @@ import sys
 from typing import List, Optional, Sequence
 
 from vdt.bwlimit import parse_bwlimit
-from vdt.cli.terminal import Parser, Printer, guarded, say_on, stop_on_signals, verify_level, whole_number
+from vdt.cli.terminal import VERIFY_HELP, Parser, Printer, guarded, say_on, stop_on_signals, verify_level, whole_number
 from vdt.errors import UsageError
 from vdt.hashing import OTHER_DIGESTS
 from vdt.model import Existing
 from vdt.progress import Console
 from vdt.stop import StopFlag
+from vdt.troubles import NO_RUN_ID
 from vdt.version import __version__
 from vdt.vizgen.counts import parse_ignore_patterns
 from vdt.vizgen.crosscheck import MODES
+from vdt.vizgen.finished import QUIET_S, WAIT_H
 from vdt.vizgen.layout import CONFIG_NAME, CopyType, check_run_id, parse_copy_types
 from vdt.vizgen.run import Request, Surroundings, run
+from vdt.watch import Watch
 
 _EPILOG = """\
 examples:
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202
+      copy and prove the three trees of a run; the same command again goes on where it ended
+  vizgen_data_transfer --dry_run 202310261058_VZGEN1_VMSC10202
+      say what would be copied, write nothing
   vizgen_data_transfer 202310261058_VZGEN1_VMSC10202 --copy_type output --disk
+      one tree, from the external disk
   vizgen_data_transfer --audit 202310261058_VZGEN1_VMSC10202
+      read a copy that exists and say what is wrong with it
   vizgen_data_transfer --ignore_python_counts raw_data:bytes -- 202310261058_VZGEN1_VMSC10202
+      leave one count check out; -- ends the list of patterns
 
 exit code: 0 every selected tree arrived and its checks passed; 8 and above not; 16 nothing could be done.
+Errors, their causes and what to do: docs/troubleshooting.md. Other folders, audits, a demonstration: vdt --help.
 """
 
 
@@ -36,10 +46,13 @@ def parser() -> Parser:
     """The options of version 1.0.0 with their meaning, and the new ones."""
     p = Parser(
         prog="vizgen_data_transfer",
+        usage="%(prog)s [OPTIONS] [--] RUN_ID",
         description="Copies the three trees of a MERSCOPE run, reads every file back and proves it.",
         epilog=_EPILOG,
     )
-    p.add_argument("run_id", nargs="?", help="run folder name, for example 202310261058_VZGEN1_VMSC10202")
+    p.add_argument(
+        "run_id", nargs="?", metavar="RUN_ID", help="run folder name, for example 202310261058_VZGEN1_VMSC10202"
+    )
     p.add_argument("--version", action="version", version=f"vizgen_data_transfer {__version__}")
     p.add_argument(
         "--init_config",
@@ -65,6 +78,21 @@ def parser() -> Parser:
         "--replace_proven",
         action="store_true",
         help="let an older or shorter source replace a proven copy (otherwise it is a conflict)",
+    )
+    what.add_argument(
+        "--require_finished",
+        action="store_true",
+        help="refuse a run that is not finished (EXPERIMENT_FINISHED, RAW_DATA_SYNC_FINISHED and MERLIN_FINISHED lie "
+        "in its raw data), before anything is touched",
+    )
+    what.add_argument(
+        "--wait_finished",
+        nargs="?",
+        type=hours,
+        const=WAIT_H,
+        metavar="HOURS",
+        help=f"wait until the run is finished and lies still for settle_s (default {QUIET_S:g} s), at most HOURS "
+        f"(default {WAIT_H:g}), then transfer it; put the run id before it, or -- between them",
     )
     what.add_argument("--dry_run", action="store_true", help="list what would be done; change and write nothing")
     audit = p.add_argument_group("a copy that exists")
@@ -93,7 +121,7 @@ def parser() -> Parser:
         "--verify",
         type=verify_level,
         metavar="LEVEL",
-        help="none, inflight, reread, cold (default: read back past this client's cache), both",
+        help=VERIFY_HELP,
     )
     how.add_argument("--also_hash", choices=OTHER_DIGESTS, help="write a second manifest, for data deposits")
     how.add_argument("--bwlimit", metavar="RATE", help='most bytes read a second: 100M, or "08:00,100M 19:00,off"')
@@ -135,6 +163,19 @@ def parser() -> Parser:
     return p
 
 
+def hours(text: str) -> float:
+    """An argparse type: more than no hours, a year at most."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= 8784:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a number of hours; where it is the run id, put it before --wait_finished, or -- between"
+        )
+    return number
+
+
 def command_text(arguments: Sequence[str]) -> str:
     """The command as the mail shows it."""
     return subprocess.list2cmdline(["python", sys.argv[0], *arguments])
@@ -142,10 +183,9 @@ def command_text(arguments: Sequence[str]) -> str:
 
 def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
     if options.run_id is None:
-        raise UsageError(
-            "Give the run id, for example: vizgen_data_transfer 202310261058_VZGEN1_VMSC10202. "
-            "Behind an option that takes several values, put -- before it."
-        )
+        raise UsageError(NO_RUN_ID.sentence(example="202310261058_VZGEN1_VMSC10202"))
+    if options.wait_finished is not None and options.dry_run:
+        raise UsageError("--wait_finished has no meaning in a dry run, which looks once. Leave one of them out.")
     if options.bwlimit:
         parse_bwlimit(options.bwlimit)
     _check_audit(options)
@@ -165,6 +205,8 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
         replace_proven=options.replace_proven,
         bwlimit=options.bwlimit,
         also_hash=options.also_hash,
+        require_finished=options.require_finished,
+        wait_finished_h=options.wait_finished,
         robocopy_check=options.robocopy_check,
         ignore_space=options.ignore_space,
         mail=not options.no_email,
@@ -178,7 +220,7 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> Request:
 
 _NO_AUDIT = (
     *("dry_run", "verify", "existing", "replace_proven", "also_hash", "ignore_space", "robocopy_check"),
-    *("robocopy_exit_code", "ignore_python_counts", "ignore_robocopy_counts"),
+    *("require_finished", "wait_finished", "robocopy_exit_code", "ignore_python_counts", "ignore_robocopy_counts"),
 )
 
 
@@ -218,11 +260,12 @@ def command(arguments: List[str]) -> int:
     request = _request(options, arguments)
     out = sys.stderr if options.json == "-" else sys.stdout
     stop = StopFlag()
-    progress = Console(sys.stderr)
+    watch = Watch()
+    progress = Console(sys.stderr, watch=watch)
     printer = Printer(out)
     stop_on_signals(stop, progress.say)
     try:
-        return run(request, Surroundings(stop, progress, printer, sys.stdout)).exit_code
+        return run(request, Surroundings(stop, progress, printer, sys.stdout, progress.pulse, watch)).exit_code
     finally:
         progress.end()
         printer.close()

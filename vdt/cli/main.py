@@ -29,6 +29,12 @@ def _robocopy(arguments: List[str]) -> int:
     return command(arguments)
 
 
+def _watch(arguments: List[str]) -> int:
+    from vdt.cli.watch import command
+
+    return command(arguments)
+
+
 def _demo(arguments: List[str]) -> int:
     from vdt.cli.demo import command
 
@@ -67,7 +73,14 @@ _COMMANDS: Dict[str, Tuple[Callable[[List[str]], int], str]] = {
     "status": (_status, "how far the transfer of a run is, from any terminal or computer"),
     "runs": (_runs, "all runs of the storage: size, date, what is proven, last audit"),
     "doctor": (_doctor, "is this computer, with this configuration, fit for a transfer?"),
+    "watch": (_watch, "transfer each run that becomes finished and is not proven yet"),
     "demo": (_demo, "make a small sample run, transfer it, prove it and show everything that is written"),
+}
+
+_GROUPS: Dict[str, Tuple[str, ...]] = {
+    "copy": ("copy", "robocopy", "watch"),
+    "look, without copying": ("audit", "may-delete", "status", "runs", "doctor"),
+    "try it": ("demo",),
 }
 
 _HELP = """\
@@ -75,12 +88,25 @@ usage: vdt COMMAND [ARGUMENTS]
 
 {commands}
 
+examples:
+  vdt demo
+  vdt copy run1 backup/run1 --manifest backup/run1.xxh128
+  vdt audit backup/run1 --source run1
+
 vdt COMMAND --help explains a command. The facility's own command is vizgen_data_transfer RUN_ID.
 """
 
 
 def _help() -> str:
-    return _HELP.format(commands="\n".join(f"  {name:<10} {text}" for name, (_, text) in _COMMANDS.items()))
+    width = max(map(len, _COMMANDS))
+    grouped = {title: [name for name in names if name in _COMMANDS] for title, names in _GROUPS.items()}
+    known = {name for names in grouped.values() for name in names}
+    grouped["more"] = [name for name in _COMMANDS if name not in known]
+    lines: List[str] = []
+    for title, names in grouped.items():
+        if names:
+            lines += ["", f"{title}:", *(f"  {name:<{width}}  {_COMMANDS[name][1]}" for name in names)]
+    return _HELP.format(commands="\n".join(lines[1:]))
 
 
 def command(arguments: List[str]) -> int:

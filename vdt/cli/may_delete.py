@@ -19,7 +19,7 @@ from vdt.vizgen.layout import check_run_id
 from vdt.vizgen.maydelete import Answer, may_delete
 from vdt.vizgen.report import TreeReport
 from vdt.vizgen.sources import refuse_in_sources
-from vdt.vizgen.verdict import verdict_lines
+from vdt.vizgen.verdict import verdict_lines, verdict_object
 from vdt.watch import Watch
 
 _MOST_NAMED = 20
@@ -128,17 +128,11 @@ def answer_object(answer: Answer) -> Dict[str, Any]:
             known = tree_object(tree.result)
         counts = {name: None if count is None else vars(count) for name, count in _counts(tree)}
         trees[tree.copy_type.value] = {**known, "python_counts": counts, "error": tree.error}
-    verdict = answer.verdict
     return {
         "run_id": answer.run_id,
         "looked_at": answer.looked_at.isoformat(timespec="seconds"),
         "exit_code": answer.exit_code,
-        "verdict": {
-            "may_delete_source": verdict.yes,
-            "reason": verdict.reason,
-            "folders": list(verdict.folders),
-            "manifests": [{"path": path, "sha256": sha256} for path, sha256 in verdict.manifests],
-        },
+        "verdict": verdict_object(answer.verdict),
         "trees": trees,
     }
 

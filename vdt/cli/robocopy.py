@@ -15,7 +15,7 @@ from typing import IO, List, Optional, Sequence, Tuple
 from vdt import fs
 from vdt.bwlimit import parse_bwlimit
 from vdt.cli.carry import carry_out, json_object, summary_lines
-from vdt.cli.terminal import FATAL, Parser, Printer, seconds, stop_on_signals, verify_level
+from vdt.cli.terminal import FATAL, VERIFY_HELP, Parser, Printer, seconds, stop_on_signals, verify_level
 from vdt.copytree import SHARE_WAIT_S, CopyRequest
 from vdt.errors import AbandonedError, LostOutputError, RefusedError, VdtError
 from vdt.jsonfile import write_json
@@ -68,7 +68,7 @@ def parser() -> Parser:
         type=verify_level,
         default=Verify.COLD,
         metavar="LEVEL",
-        help="none, inflight, reread, cold (default: read back past this client's cache), both",
+        help=VERIFY_HELP,
     )
     p.add_argument(
         "--existing",

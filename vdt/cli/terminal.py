@@ -25,12 +25,17 @@ _GOING_HOME_S = 0.3  # a thread that was just sent home is not one that hangs
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are UsageErrors (exit code 16, never 2) and that takes `-` and `_` alike."""
+    """An argument parser whose errors are UsageErrors (exit code 16, never 2) and that takes `-` and `_` alike.
+
+    Its help reads the same under every Python: the titles of the first two groups are its own.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **kwargs)
+        self._positionals.title = "arguments"
+        self._optionals.title = "general"
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{printable(message[:1].upper() + message[1:])}. See {self.prog} --help.")
@@ -80,6 +85,12 @@ def seconds(text: str) -> float:
     if not 0 <= number < 1e9:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
     return number
+
+
+VERIFY_HELP = (
+    "how far each file is proven: none (copied, not checked), inflight (hashed while sent), reread (read back), cold "
+    "(the default: read back past this computer's cache), both (both ends read back)"
+)
 
 
 def verify_level(text: str) -> Verify:
@@ -268,6 +279,12 @@ def _guarded(main: Callable[[List[str]], int], arguments: List[str], say: Callab
         return 8
     except BrokenPipeError as error:
         _lost_output.append(str(error))
+        return FATAL
+    except MemoryError:
+        say(
+            "This computer's memory was not enough. What was proven before stays. End other programs or give fewer "
+            "--threads; the same command goes on."
+        )
         return FATAL
     except Exception as error:
         if debug:

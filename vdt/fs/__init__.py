@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 from vdt.fs.volume import EntryError, Flush, Heal, Volume
@@ -103,6 +104,12 @@ else:
         write_at,
     )
 
+
+def system_name() -> str:
+    """System and version, as a report names them."""
+    return platform.platform()
+
+
 __all__ = [
     "DIRECT_MAY_BUFFER",
     "MODE_WORD",
@@ -148,6 +155,7 @@ __all__ = [
     "state_home",
     "stay_awake",
     "steady_console",
+    "system_name",
     "terminate_now",
     "typed_fault",
     "volume",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from vdt.auditreport import cut, detail_lines
 from vdt.findings import AuditResult, confirming_hosts, objection_to_deleting, verdict_words
 from vdt.model import Count, Judged
+from vdt.version import __version__
 from vdt.vizgen.layout import CopyType, TreePaths
 from vdt.vizgen.mail import Items, MailText, Table, compose_parts
+from vdt.vizgen.page import compose_part_page
+from vdt.vizgen.report import About, Verdict
+from vdt.vizgen.verdict import verdict_lines
 
 FATAL = 16
 _COLUMNS = ("Verdict", "Total Files", "Total Size (GB)", "Total Size (Bytes)")
@@ -28,7 +32,25 @@ class AuditedTree:
         return FATAL if self.error or self.result is None else self.result.exit_code
 
 
-def audit_mail(
+def audit_verdict(trees: Tuple[AuditedTree, ...], reason: str) -> Verdict:
+    """The verdict of a transfer in the audit's words; `reason` as `objection` gives it."""
+    if reason:
+        return Verdict(False, f"{reason[:1].upper()}{reason[1:]}.")
+    return Verdict(True, folders=tuple(tree.paths.source for tree in trees))
+
+
+class Said(NamedTuple):
+    """What is said of an audited run, before it is a mail or a page."""
+
+    subject: str
+    verdict: Tuple[str, ...]
+    sections: Tuple[Tuple[str, Tuple[Union[Items, Table], ...]], ...]
+    last: str
+    yes: bool
+    passed: bool
+
+
+def audit_said(
     run_id: str,
     trees: Tuple[AuditedTree, ...],
     error: str,
@@ -39,23 +61,18 @@ def audit_mail(
     command: str,
     threads: int,
     elapsed_s: float,
-) -> MailText:
-    """The mail of an audited run, however it ended.
+) -> Said:
+    """Everything that is said of an audited run, however it ended.
 
     Args:
         error: what ended the run, "" where it reached its end.
         reason: why the source must be kept, see `objection`; "" where it may be deleted.
     """
+    verdict = verdict_lines(audit_verdict(trees, reason))
     subject = f"Vizgen data audit {'completed' if passed else 'failed'} for run: {run_id}"
     if reason:
-        verdict = [f"May the source be deleted? NO: {reason[:1].upper()}{reason[1:]}."]
         last = f"The source of run {run_id} must be kept: {reason}."
     else:
-        folders = ", ".join(tree.paths.source for tree in trees)
-        verdict = [
-            f"May the source be deleted? YES: {folders}",
-            "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
-        ]
         last = (
             f"The source of run {run_id} may be deleted: every file of it was read back from the destination past "
             f"this client's cache and is identical{_witness(trees)}."
@@ -72,8 +89,24 @@ def audit_mail(
         ("Command executed:", [_items("", [command or "unknown"])]),
         ("Total execution time:", [_items("", [f"{span}, using {threads} thread(s) for run: {run_id}"])]),
     ]
-    shown = [(heading, [part for part in parts if part.lines]) for heading, parts in sections]
-    return compose_parts(subject, verdict, [item for item in shown if item[1]], last, yes=not reason, passed=passed)
+    shown = ((heading, tuple(part for part in parts if part.lines)) for heading, parts in sections)
+    kept = tuple(item for item in shown if item[1])
+    return Said(subject, tuple(verdict), kept, last, not reason, passed)
+
+
+def audit_mail(said: Said, page: str = "") -> MailText:
+    """The mail; `page` is the HTML report, "" where there is none."""
+    report = [("Report:", (_items("", [page]),))] if page else []
+    sections = [*said.sections[:-2], *report, *said.sections[-2:]]  # before command and time
+    return compose_parts(said.subject, said.verdict, sections, said.last, yes=said.yes, passed=said.passed)
+
+
+def audit_page(said: Said, about: About) -> str:
+    """The HTML report."""
+    words = [f"vizgen_data_transfer {__version__}", f"Python {about.python}", about.system]
+    words += [f"host {about.host}", f"configuration {about.config}", f"began {about.began}"]
+    sections = [*said.sections, ("Versions and host:", (_items("", words),))]
+    return compose_part_page(said.subject, said.verdict, sections, yes=said.yes, passed=said.passed)
 
 
 def _witness(trees: Tuple[AuditedTree, ...]) -> str:

@@ -20,10 +20,13 @@ from vdt.errors import AwayError, RefusedError, StoppedError, VdtError
 from vdt.preflight import COPY, check_report
 from vdt.repair import ALL
 from vdt.treelog import TreeLog
+from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
-from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, objection
+from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_page, audit_said, audit_verdict, objection
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
-from vdt.vizgen.run import Ended, Run
+from vdt.vizgen.nearest import hint
+from vdt.vizgen.run import Ended, Run, check_isilon
+from vdt.vizgen.verdict import verdict_object
 
 
 class AuditRun(Run):
@@ -35,16 +38,18 @@ class AuditRun(Run):
         self._audit_tools: Optional[AuditTools] = None
         config, request = self._config, self._request
         self._watch.phase("Looking at", config.isilon_drive)
-        if not os.path.isdir(config.isilon_drive):
-            raise RefusedError(
-                f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in "
-                f"{config.path})."
-            )
+        check_isilon(config)
+        run_folder = os.path.join(config.isilon_drive, request.run_id)
+        if not os.path.lexists(run_folder):
+            said = NO_SUCH_RUN.sentence(run_id=request.run_id, drive=config.isilon_drive, source=run_folder)
+            raise RefusedError(f"{said} {hint(request.run_id, [config.isilon_drive])}")
         for kind in CopyType:
             item = tree_paths(kind, request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
             report = "" if request.json == "-" else request.json or ""
             check_report(report, item.source)
             check_report(report, item.destination, COPY)
+        if os.path.isdir(self._flags_lie_in):  # else the source is gone, and nothing of it can still come
+            self._check_finished()
         for item in self._lay_out():
             if self._around.stop:
                 raise StoppedError(f"The audit was stopped ({self._around.stop.reason}); the same command goes on.")
@@ -136,12 +141,12 @@ class AuditRun(Run):
         trees = tuple(getattr(self, "_audited", ()))
         for tree in trees:
             code = max(code, tree.exit_code)
-        reason = objection(trees, error)
+        reason = objection(trees, error) or self._unfinished()
         if error:
             self._tell(f"ERROR: {error}", level="error")
         if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
             code = FATAL
-        text = audit_mail(
+        said = audit_said(
             self._request.run_id,
             trees,
             error,
@@ -152,8 +157,19 @@ class AuditRun(Run):
             threads=self._settings.threads,
             elapsed_s=time.monotonic() - self._began,
         )
+        page = ""
+        if any(tree.result is not None for tree in trees):  # one that was refused leaves no more than its log
+            page = self._write_page(audit_page(said, self._about()))
+        text = audit_mail(said, page)
         self._hand_out(text, text.plain.strip().split("\n")[-1])
         return Ended(code, text)
+
+    def _unfinished(self) -> str:
+        """Why the source of a copy that is right must be kept all the same, without its full stop."""
+        if self._finished is None:
+            return "whether the run is finished was not looked at"
+        objection = self._finished.objection.rstrip(".")
+        return objection[:1].lower() + objection[1:]
 
     def _object(self, trees: Tuple[AuditedTree, ...], error: str, code: int, reason: str) -> Dict[str, Any]:
         found: Dict[str, Any] = {}
@@ -170,7 +186,7 @@ class AuditRun(Run):
             "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
             "complete": bool(trees) and all(tree.result is not None and tree.result.reached_end for tree in trees),
             "exit_code": code,
-            "verdict": {"may_delete_source": not reason, "reason": reason},
+            "verdict": {**verdict_object(audit_verdict(trees, reason)), "reason": reason},
             "error": error,
             "trees": found,
         }

@@ -1,8 +1,8 @@
-"""The configuration: which keys there are, what their values may be, and what they mean for one system and source.
+"""The configuration: what the values of its keys may be, and what they mean for one system and source.
 
-`toml_table` reads the file; here its values are checked as a whole, every fault of them reported together. Nothing is
-touched: no folder, no drive and no server named in the file is looked at. Paths are judged by their spelling alone,
-for the system that `windows` names, so both systems are tested anywhere.
+`toml_table` reads the file, `config_keys` lists the keys; here the values are checked as a whole, every fault of them
+reported together. Nothing is touched: no folder, no drive and no server named in the file is looked at. Paths are
+judged by their spelling alone, for the system that `windows` names, so both systems are tested anywhere.
 No value of `[vdt]` that could be a password is ever repeated in a message.
 """
 
@@ -22,6 +22,8 @@ from vdt.printable import printable
 from vdt.robocopy.list_options import parse_list_options
 from vdt.robocopy.options import parse_option_string
 from vdt.rsync_options import parse_rsync_options
+from vdt.vizgen.config_keys import OPTION_KEYS, PATH_KEYS, TOP_KEYS, VDT_KEYS
+from vdt.vizgen.finished import MARKERS
 from vdt.vizgen.toml_table import Checker, Table, read_toml, unknown_keys
 
 DEFAULT_ROBOCOPY = "/Z /E /J"
@@ -29,43 +31,6 @@ DEFAULT_RSYNC = "-av"
 DEFAULT_ROBOCOPY_LIST = "/L /E /BYTES /V /NP /FP"
 DEFAULT_PORTS = {"none": 25, "starttls": 587, "ssl": 465}
 
-_PATH_KEYS = (
-    "analysis_drive_pc",
-    "analysis_drive_pc_disk",
-    "analysis_drive_pc_debug",
-    "isilon_drive_pc",
-    "isilon_drive_logs_pc",
-    "analysis_drive_nix",
-    "analysis_drive_nix_disk",
-    "isilon_drive_nix",
-    "isilon_drive_logs_nix",
-)
-_TOP_KEYS = (*_PATH_KEYS, "smtp_server", "sender_email", "addressees", "production", "development", "tool", "vdt")
-_OPTION_KEYS = (
-    "rsync",
-    "robocopy",
-    "robocopy_list",
-    "robocopy_header",  # these four are of 1.0.0; nothing here needs them
-    "robocopy_footer",
-    "robocopy_list_footer_start",
-    "robocopy_list_footer_end",
-)
-_VDT_KEYS = (
-    "threads",
-    "verify",
-    "existing",
-    "retries",
-    "retry_wait_s",
-    "share_wait_s",
-    "bwlimit",
-    "settle_s",
-    "robocopy_check",
-    "also_hash",
-    "smtp_port",
-    "smtp_security",
-    "smtp_user",
-    "smtp_password_env",
-)
 _PLACEHOLDERS = frozenset(
     {
         "smtp.example.com",
@@ -107,6 +72,7 @@ class Config:
     share_wait_s: Optional[float] = None
     bwlimit: Optional[str] = None  # parse_bwlimit takes it
     settle_s: Optional[float] = None
+    finished_markers: Tuple[str, ...] = MARKERS  # files in raw_data that a finished run has
     robocopy_check: Optional[str] = None  # auto, on, off
     also_hash: Optional[str] = None  # md5, sha256
     warnings: Tuple[str, ...] = ()
@@ -164,8 +130,8 @@ def read_config(
 
 def _report_unknown(data: Mapping[str, Any], checker: Checker) -> None:
     """Unknown keys: a fault in [vdt], where a setting that is not read could change what is proven."""
-    for key, suggestion in unknown_keys(data, _TOP_KEYS):
-        place = " It belongs into the table [vdt]." if key in _VDT_KEYS else suggestion
+    for key, suggestion in unknown_keys(data, TOP_KEYS):
+        place = " It belongs into the table [vdt]." if key in VDT_KEYS else suggestion
         checker.warnings.append(f"The key {printable(key)} is unknown and not read.{place}")
     tool = data.get("tool")
     options = tool.get("options") if isinstance(tool, dict) else None
@@ -173,11 +139,11 @@ def _report_unknown(data: Mapping[str, Any], checker: Checker) -> None:
         ("production", data.get("production"), ("addressees",)),
         ("development", data.get("development"), ("addressees",)),
         ("tool", tool, ("options",)),
-        ("tool.options", options, _OPTION_KEYS),
-        ("vdt", data.get("vdt"), _VDT_KEYS),
+        ("tool.options", options, OPTION_KEYS),
+        ("vdt", data.get("vdt"), VDT_KEYS),
     ):
         for key, suggestion in unknown_keys(table if isinstance(table, dict) else {}, known):
-            place = " It belongs above the first [table] of the file." if key in _TOP_KEYS else suggestion
+            place = " It belongs above the first [table] of the file." if key in TOP_KEYS else suggestion
             sentence = f"The key {printable(key)} in the table [{name}] is unknown"
             if name == "vdt":
                 checker.faults.append(f"{sentence}.{place}")
@@ -187,7 +153,7 @@ def _report_unknown(data: Mapping[str, Any], checker: Checker) -> None:
 
 def _paths(top: Table, checker: Checker, *, disk: bool, debug: bool) -> Dict[str, Any]:
     """Source, destination and logs for the system in question."""
-    values = {key: top.text(key) for key in _PATH_KEYS}  # a wrong type is reported for every system
+    values = {key: top.text(key) for key in PATH_KEYS}  # a wrong type is reported for every system
     system = "pc" if checker.windows else "nix"
     source_key = f"analysis_drive_{system}"
     if debug and checker.windows:
@@ -256,9 +222,22 @@ def _settings(table: Table, checker: Checker) -> Dict[str, Any]:
         "share_wait_s": table.seconds("share_wait_s"),
         "bwlimit": bwlimit,
         "settle_s": table.seconds("settle_s"),
+        "finished_markers": _markers(table, checker),
         "robocopy_check": table.choice("robocopy_check", ("auto", "on", "off")),
         "also_hash": table.choice("also_hash", ("md5", "sha256")),
     }
+
+
+def _markers(table: Table, checker: Checker) -> Tuple[str, ...]:
+    """Which of the known flags a finished run has at this facility; at least one."""
+    if "finished_markers" not in table:
+        return MARKERS
+    before = len(checker.faults)
+    names = table.texts("finished_markers")
+    wrong = [name for name in names if name not in MARKERS]
+    if (wrong or not names) and len(checker.faults) == before:
+        table.fault("finished_markers", f"has to name one or more of {', '.join(MARKERS)}.")
+    return tuple(name for name in MARKERS if name in names)
 
 
 def _mail_service(top: Table, table: Table, checker: Checker, *, need_mail: bool) -> Dict[str, Any]:

@@ -23,6 +23,7 @@ from vdt.printable import printable
 from vdt.robocopy.list_options import parse_list_options
 from vdt.robocopy.read import decode, read_log
 from vdt.stop import StopFlag
+from vdt.troubles import NO_ROBOCOPY
 
 MODES = ("auto", "on", "off")
 LONGEST_S = 4 * 3600.0
@@ -89,10 +90,7 @@ class CrossCheck:
         if self._program:
             self._options = _checked(list_options, threads)
         elif self._insist:
-            raise RefusedError(
-                "robocopy_check is on, but there is no robocopy on this computer: it is neither in the System32 "
-                "folder of Windows nor on the PATH. Run on Windows, or use --robocopy_check auto or off."
-            )
+            raise RefusedError(NO_ROBOCOPY.sentence())
 
     @property
     def enabled(self) -> bool:

@@ -67,6 +67,11 @@ def stamp(when: datetime) -> str:
     return when.strftime("%Y%m%dT%H%M%S")
 
 
+def page_name(run_id: str, when: datetime) -> str:
+    """File name of the HTML report, in the logs folder."""
+    return f"{run_id}.{stamp(when)}.html"
+
+
 def tree_paths(
     copy_type: CopyType,
     run_id: str,
@@ -91,6 +96,12 @@ def tree_paths(
         list_before=path.join(logs, f"{run_id}.{copy_type.value}.robocopy.list_before_transfer.log"),
         list_after=path.join(logs, f"{run_id}.{copy_type.value}.robocopy.list_after_transfer.log"),
     )
+
+
+def source_folders(analysis_drive: str, run_id: str, flavour: Optional[ModuleType] = None) -> Tuple[str, ...]:
+    """Where the trees of a run lie on an analysis drive, in the fixed order."""
+    path = flavour or os.path
+    return tuple(path.join(analysis_drive, kind.source_folder, run_id) for kind in CopyType)
 
 
 _RESERVED = re.compile(

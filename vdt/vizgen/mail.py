@@ -21,6 +21,7 @@ from vdt.printable import printable
 from vdt.robocopy.exitcode import exit_text
 from vdt.version import __version__
 from vdt.vizgen.counts import COLUMNS, PYTHON, ROBOCOPY, CountCheck, ruled, table_rows, table_title
+from vdt.vizgen.glance import HEAD, TITLES, glance, troubles
 from vdt.vizgen.report import RunReport, TreeReport
 from vdt.vizgen.verdict import python_check, robocopy_check, run_passed, verdict_lines
 
@@ -97,7 +98,15 @@ def compose(report: RunReport) -> MailText:
     return MailText(
         subject,
         _as_plain(subject, verdict, sections, last),
-        _as_html(subject, verdict, sections, last, yes=report.verdict.yes, passed=run_passed(report)),
+        _as_html(
+            subject,
+            verdict,
+            sections,
+            last,
+            yes=report.verdict.yes,
+            passed=run_passed(report),
+            first=tuple(_first(report)),
+        ),
     )
 
 
@@ -126,6 +135,8 @@ def _verdict(report: RunReport) -> Tuple[str, ...]:
         return verdict_lines(verdict)
     reason = verdict.reason or report.error or "the run was not judged."
     lines = list(verdict_lines(replace(verdict, reason=reason)))
+    if report.unfinished and report.unfinished.rstrip(".") not in lines[0]:
+        lines.append(f"WARNING: {report.unfinished}")
     if report.error and report.error.rstrip(".") not in lines[0]:
         lines.append(f"What ended the run: {report.error}")
     return tuple(lines)
@@ -195,7 +206,7 @@ def _evidence(tree: TreeReport, result: TreeResult) -> Iterator[str]:
         ("unstable", result.unstable),
         ("conflict", result.conflict),
         ("type mismatch", result.type_mismatch),
-        ("unproven", result.unproven),
+        ("failed", result.unproven),  # there by size and time, and could not be read to be proven
         ("leads out of the tree", result.outward_links),
     ):
         yield from _cut([_problem(word, problem) for problem in problems], where, word)
@@ -251,8 +262,10 @@ def _exit_codes(report: RunReport) -> Items:
 
 
 def _log_status(report: RunReport) -> Items:
-    lines = tuple(f"{tree.copy_type.label}: {tree.log_status or 'No log file'}" for tree in report.trees)
-    return Items("", lines or ("none: no copy was begun",))
+    lines = [f"{tree.copy_type.label}: {tree.log_status or 'No log file'}" for tree in report.trees]
+    if report.page:
+        lines.append(f"Report: {report.page}")
+    return Items("", tuple(lines) or ("none: no copy was begun",))
 
 
 def _last_line(report: RunReport) -> str:
@@ -296,16 +309,24 @@ _COLOURS = {  # (text, background)
 
 
 def _as_html(
-    subject: str, verdict: Sequence[str], sections: Sequence[_Section], last: str, *, yes: bool, passed: bool
+    subject: str,
+    verdict: Sequence[str],
+    sections: Sequence[_Section],
+    last: str,
+    *,
+    yes: bool,
+    passed: bool,
+    first: Sequence[str] = (),
 ) -> str:
     """Tables and inline styles only, as Outlook draws with Word; nothing is loaded from elsewhere."""
     text, back = _COLOURS["SUCCESS" if yes else "WARNING" if passed else "ERROR"]
-    first, *others = map(_shown, verdict)
+    answer, *others = map(_shown, verdict)
     body = [
         f'<table role="presentation" width="100%" cellspacing="0" cellpadding="12" style="border-collapse:collapse">'
         f'<tr><td bgcolor="{back}" style="background:{back};color:{text};border-left:6px solid {text};{_WRAP}">'
-        f'<b style="font-size:17px">{first}</b>{"".join(f"<br>{line}" for line in others)}</td></tr></table>',
+        f'<b style="font-size:17px">{answer}</b>{"".join(f"<br>{line}" for line in others)}</td></tr></table>',
         f"<p><b>{_shown(subject)}</b></p>",
+        *first,
     ]
     for section in sections:
         body.append(f'<h3 style="{_HEADING}">{_shown(section.heading)}</h3>')
@@ -317,6 +338,26 @@ def _as_html(
     )
 
 
+def _first(report: RunReport) -> Iterator[str]:
+    """What the HTML part has before the sections of the plain text: the trees at a glance, and what to do."""
+    if report.trees:
+        rows = [_html_row("th", HEAD)]
+        for row in glance(report):
+            name, words, *others = map(_shown, row.cells)
+            text, back = _COLOURS[_WORD_OF[row.kind]]
+            state = f'<b style="color:{text};background:{back};white-space:nowrap">&nbsp;{words}&nbsp;</b>'
+            cells = [f"<b>{name}</b>", state, *others]
+            rows.append("<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>")
+        yield '<table cellspacing="0" style="border-collapse:collapse">\n' + "\n".join(rows) + "\n</table>"
+    lines = [f"{group.amount}: {TITLES[group.kind]}. {group.remedy}" for group in troubles(report)]
+    if lines:
+        items = "\n".join(f"<li>{_shown(line)}</li>" for line in _cut(lines, report.page or "the report"))
+        yield f'<h3 style="{_HEADING}">What to do</h3>\n<ul style="margin:2px 0 10px 0;{_WRAP}">\n{items}\n</ul>'
+    if report.page:
+        yield f'<p style="{_WRAP}">The whole report, with plots and every file: <b>{_shown(report.page)}</b></p>'
+
+
+_WORD_OF = {"good": "SUCCESS", "warn": "WARNING", "bad": "ERROR"}
 _WRAP = "word-break:break-word"
 
 

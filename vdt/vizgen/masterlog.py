@@ -13,6 +13,7 @@ from typing import List, NamedTuple, Optional
 
 from vdt import fs
 from vdt.printable import printable
+from vdt.troubles import LOGS_AWAY
 
 NAME = "vizgen_data_transfer.log"
 _PREFIX = "vizgen_data_transfer."
@@ -117,7 +118,7 @@ class MasterLog:
         except OSError:
             pass  # what could not be written was kept in memory
         if away or not os.path.isdir(drive):
-            return f"The master log is kept in {self._state} until {drive} is there again."
+            return LOGS_AWAY.sentence(folder=self._state, drive=drive)
         try:
             fs.make_folder(logs)
             with open(os.path.join(logs, NAME), "ab") as master:

@@ -34,6 +34,7 @@ from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
 from vdt.vizgen.config import Config
 from vdt.vizgen.crosscheck import CrossCheck
+from vdt.vizgen.finished import look
 from vdt.vizgen.layout import CopyType, tree_paths
 from vdt.vizgen.report import COMPLETE_LOG, TreeReport, Verdict
 from vdt.vizgen.run import check_drives
@@ -105,7 +106,9 @@ def may_delete(
     left_out = ""
     if leaves_files_out(policy):
         left_out = "The configured options may keep files of the source out of the copy."
-    return Answer(run_id, looked_at, decide(reports, left_out=left_out), tuple(reports))
+    raw_data = tree_paths(CopyType.RAW_DATA, run_id, config.analysis_drive, config.isilon_drive, config.logs)
+    finished = look(raw_data.source, config.finished_markers)
+    return Answer(run_id, looked_at, decide(reports, left_out=left_out, finished=finished), tuple(reports))
 
 
 def _of_records(policy: Policy) -> Policy:

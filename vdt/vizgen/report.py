@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import FrozenSet, Optional, Tuple
 
 from vdt.model import Count, TreeResult
+from vdt.page.plots import SizeClass
+from vdt.pulse import Curve, Spent
+from vdt.vizgen.finished import Finished
 from vdt.vizgen.layout import CopyType
 
 METRICS = ("files", "folders", "bytes", "gigabytes")
@@ -37,6 +40,7 @@ class TreeReport:
     evidence_file: str = ""  # "" where this run proved nothing new
     manifest: str = ""
     error: str = ""  # the sentence, where the tree could not be done at all
+    locked: bool = False  # because another transfer works on it
 
     @property
     def robocopy_code(self) -> int:
@@ -57,6 +61,27 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class About:
+    """On what a run ran; "" where it is not known."""
+
+    began: str = ""
+    host: str = ""
+    system: str = ""
+    python: str = ""
+    config: str = ""
+    volumes: str = ""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run went, for plots."""
+
+    curves: Tuple[Curve, ...] = ()
+    spent: Tuple[Spent, ...] = ()
+    sizes: Tuple[Tuple[str, Tuple[SizeClass, ...]], ...] = ()  # by tree
+
+
+@dataclass(frozen=True)
 class RunReport:
     """Everything that is said about a run when it ends."""
 
@@ -70,3 +95,12 @@ class RunReport:
     threads_used: float  # mean number of workers at work
     error: str = ""  # why the run as a whole ended: interrupted, source missing, an unexpected exception
     notes: Tuple[str, ...] = ()
+    about: About = About()
+    course: Course = Course()
+    page: str = ""  # the HTML report, "" where none was written
+    finished: Optional[Finished] = None  # what the run's flags said when it began; None: they were not looked for
+
+    @property
+    def unfinished(self) -> str:
+        """The sentence, where the run was not finished when it was copied."""
+        return self.finished.objection if self.finished is not None and self.finished.missing else ""

@@ -11,6 +11,7 @@ known so far where the work does not come back after a stop.
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from dataclasses import dataclass, field, replace
@@ -23,31 +24,38 @@ from vdt.bwlimit import TokenBucket, parse_bwlimit
 from vdt.copyjob import NoLimit
 from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import host_name, load_records
-from vdt.jsonfile import write_json
-from vdt.model import Count, Existing, TreeResult, Verify
+from vdt.jsonfile import check_place, write_beside, write_json
+from vdt.model import Evidence, Existing, Verify
 from vdt.own import get_ready
 from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
 from vdt.printable import printable
 from vdt.progress import Progress
+from vdt.pulse import Pulse
 from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
 from vdt.selection import leaves_files_out
+from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
 from vdt.treelog import Listing
+from vdt.troubles import NO_DISK, NO_ISILON_DRIVE, NO_SOURCE_DRIVE, NO_SUCH_RUN, STILL_WRITTEN, TREE_ELSEWHERE
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
-from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
+from vdt.vizgen.layout import CopyType, TreePaths, page_name, source_folders, tree_paths
 from vdt.vizgen.mail import MailText, build_message, compose
 from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
+from vdt.vizgen.nearest import hint
+from vdt.vizgen.page import compose_page
 from vdt.vizgen.post import SmtpSettings, send
-from vdt.vizgen.report import RunReport, TreeReport, Verdict
+from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
+from vdt.vizgen.runobject import run_object
 from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
 from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
 from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
@@ -77,6 +85,9 @@ class Request:
     existing: Optional[Existing] = None
     replace_proven: bool = False
     bwlimit: Optional[str] = None
+    require_finished: bool = False
+    wait_finished_h: Optional[float] = None
+    lies_still: bool = False  # who asks has just seen that nothing changed for `settle_s`
     also_hash: Optional[str] = None
     robocopy_check: Optional[str] = None
     ignore_space: bool = False
@@ -96,6 +107,9 @@ class Surroundings:
     progress: Progress
     say: Callable[[str], None]  # a line for the person at the terminal
     stdout: IO[str]
+    pulse: Pulse = field(default_factory=lambda: Pulse(time.monotonic()))  # that of `progress`, where it has one
+    watch: Watch = field(default_factory=Watch)
+    wants_mail: Callable[[RunReport], bool] = lambda report: True  # asked at the end of a run that may send one
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,7 @@ class Ended:
 
     exit_code: int
     mail: Optional[MailText] = None  # None after a dry run
+    report: Optional[RunReport] = None  # None after a dry run and an audit
 
 
 def run(request: Request, around: Surroundings) -> Ended:
@@ -111,17 +126,20 @@ def run(request: Request, around: Surroundings) -> Ended:
 
     Raises:
         ConfigError: the configuration cannot be used; nothing was touched.
+        UsageError: the report's folder is not there; nothing was touched.
     """
-    config = supervised(
-        lambda: load_config(
+
+    def begin() -> Config:
+        check_place(request.json or "")
+        return load_config(
             request.config,
             windows=fs.WINDOWS,
             disk=request.disk,
             debug=request.debug,
             need_mail=request.mail and not request.dry_run,
-        ),
-        around.stop,
-    )
+        )
+
+    config = supervised(begin, around.stop)
     if request.audit:
         from vdt.vizgen.auditrun import AuditRun  # it is a Run too, and most runs audit nothing
 
@@ -140,7 +158,9 @@ class Run:
         self._trees: List[Tree] = []
         self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
-        self._watch = Watch()
+        self._finished: Optional[Finished] = None
+        self._watch = around.watch
+        self._watch.roots = (config.analysis_drive, config.isilon_drive)
         self._master: Optional[MasterLog] = None
         self._mark = Mark(fs.state_home(), request.run_id)
         if not request.dry_run:
@@ -166,6 +186,8 @@ class Run:
             error, code = self._abandon(gone), gone.exit_code
         except StoppedError as stopped:
             error, code = str(stopped), stopped.exit_code
+        except AwayError as away:
+            error, code = f"The run ended early: {away}. The same command goes on with it.", away.exit_code
         except VdtError as refused:
             error, code = str(refused), refused.exit_code
         except KeyboardInterrupt:
@@ -205,6 +227,7 @@ class Run:
         stop = self._around.stop
         crosscheck = CrossCheck(mode, config.robocopy_list, self._settings.threads, self._tell, stop)
         self._witness_notes = crosscheck.notes
+        self._wait_until_finished()
         tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck, self._watch)
         self._trees = [
             Tree(
@@ -223,6 +246,7 @@ class Run:
             except RefusedError as error:
                 tree.refuse(error)
                 raise
+        self._check_finished()
         self._check_all_sources()
         if crosscheck.enabled:
             _make_logs(config.logs)
@@ -242,6 +266,8 @@ class Run:
                     tree.refuse(error)
                     raise
             left = self._count()
+            if self._finished is not None and self._finished.unknown:
+                self._check_finished()  # the drive may have been away for a moment
             if not request.ignore_space:
                 check_room(self._trees[0].volume, left, config.isilon_drive)
         except BaseException:
@@ -250,14 +276,12 @@ class Run:
             raise
         for tree in self._trees:
             if self._around.stop:
-                raise StoppedError(
-                    f"The run was stopped ({self._around.stop.reason}); the same command goes on with it."
-                )
+                break
             self._tell(f"{tree.paths.copy_type.value}: {tree.paths.source} -> {tree.paths.destination}")
             report = tree.transfer()
             self._tell_tree(report)
             if tree.outage.lost:  # and what the other trees need, too
-                raise AwayError(f"The run ended early: {tree.outage.lost}. The same command goes on with it.")
+                raise AwayError(tree.outage.lost)
             if report.result is not None and report.result.stopped:
                 self._around.stop.set(report.result.stopped)  # a full disk is full for the other trees too
         if self._around.stop:
@@ -287,17 +311,65 @@ class Run:
             assert before is not None
             self._tell(
                 f"{tree.paths.copy_type.value}: {before.files} files, {before.folders} folders, {before.gigabytes} GB; "
-                f"to be verified: {self._settings.verify.value}"
+                f"to be {Evidence(self._settings.verify.value).words}"
             )
         self._tell(f"{left / 1024**3:.3f} GB are to be copied, at most.")
         self._wait_until_settled()
         return left
 
+    @property
+    def _flags_lie_in(self) -> str:
+        """Raw data of the run, selected or not."""
+        config, run_id = self._config, self._request.run_id
+        return tree_paths(CopyType.RAW_DATA, run_id, config.analysis_drive, config.isilon_drive, config.logs).source
+
+    def _wait_until_finished(self) -> None:
+        """With `--wait_finished`, wait for the flags of the run and until it lies still. Nothing is touched before.
+
+        Raises:
+            RefusedError: the time is over, or there is no such run.
+            StoppedError: the run was stopped.
+        """
+        hours, folder, config = self._request.wait_finished_h, self._flags_lie_in, self._config
+        if hours is None:
+            return
+        self._watch.phase("Looking at", folder)
+        if not os.path.isdir(folder):
+            raise RefusedError(
+                f"The run cannot be waited for: its raw data are not there: {folder}. Check the run id and the drive "
+                f"('{config.analysis_key}' in {config.path}).{fs.absence(config.analysis_drive)}"
+            )
+        patience = Patience(hours, wait=self._around.stop.wait, say=self._tell, phase=self._around.progress.phase)
+        patience.for_flags(lambda: look(folder, config.finished_markers))
+        patience.for_quiet(QUIET_S if config.settle_s is None else config.settle_s, self._list_sources)
+
+    def _list_sources(self) -> Dict[str, Snapshot]:
+        """Each tree of the run that is there, selected or not."""
+        config, roots = self._config, {}
+        for kind in CopyType:
+            item = tree_paths(kind, self._request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
+            roots[kind.value] = item.source
+        self._watch.phase("Listing", self._flags_lie_in)
+        return list_trees(roots, lambda: self._around.stop)
+
+    def _check_finished(self) -> None:
+        """Say in the first lines whether the run is finished. Raises RefusedError where that is required."""
+        self._watch.phase("Looking at", self._flags_lie_in)
+        self._finished = look(self._flags_lie_in, self._config.finished_markers)
+        if self._finished.sure:
+            return
+        if self._request.require_finished:
+            raise RefusedError(
+                f"{self._finished.objection} Nothing was touched. Wait until it is, or let --wait_finished wait."
+            )
+        again = " Transfer it again when it is." if self._finished.missing else ""
+        self._tell(f"WARNING: {self._finished.objection}{again}", level="warning")
+
     def _wait_until_settled(self) -> None:
         """With `settle_s`, refuse a run that is still being written. Raises RefusedError."""
         settle_s = self._config.settle_s
-        if not settle_s:
-            return
+        if not settle_s or self._request.lies_still or self._request.wait_finished_h is not None:
+            return  # the last two have just seen it
         self._tell(f"Looking whether the run lies still for {settle_s:g} s (settle_s).")
         if self._around.stop.wait(settle_s):
             raise StoppedError("Stopped before anything was copied.")
@@ -305,8 +377,7 @@ class Run:
             moved = tree.moved_since()
             if moved:
                 raise RefusedError(
-                    f"{tree.paths.copy_type.value} is still being written: {moved} changed within {settle_s:g} s. "
-                    "Transfer the run when the instrument is done with it, or set settle_s = 0."
+                    STILL_WRITTEN.sentence(tree=tree.paths.copy_type.value, path=moved, seconds=f"{settle_s:g}")
                 )
 
     def _meter(self) -> Any:
@@ -322,6 +393,8 @@ class Run:
             check_drives(self._config, item)
             check_source(item.source)
             check_apart(item.source, item.destination)
+            if self._finished is None:
+                self._check_finished()
             records, _ = load_records(item.evidence_folder)
             settings = self._settings
             job = TreeJob(
@@ -371,7 +444,9 @@ class Run:
         report = RunReport(
             run_id=request.run_id,
             trees=reports,
-            verdict=decide(reports, left_out=left_out, error=error) if reports else Verdict(False, error),
+            verdict=decide(reports, left_out=left_out, error=error, finished=self._finished)
+            if reports
+            else Verdict(False, error),
             exit_code=code,
             command=request.command,
             elapsed_s=time.monotonic() - self._began,
@@ -379,18 +454,23 @@ class Run:
             threads_used=_mean_threads(reports),
             error=error,
             notes=(*self._notes, *self._witness_notes),
+            finished=self._finished,
+            about=self._about(),
+            course=self._course(),
         )
         if error:
             self._tell(f"ERROR: {error}", level="error")
         if request.json:
             report = self._write_json(request.json, report)
+        if any(tree.result is not None for tree in reports):  # one that was refused leaves no more than its log
+            report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
-        self._hand_out(text, verdict_lines(report.verdict)[0])
-        return Ended(report.exit_code, text)
+        self._hand_out(text, verdict_lines(report.verdict)[0], wanted=self._around.wants_mail(report))
+        return Ended(report.exit_code, text, report)
 
-    def _hand_out(self, text: MailText, last: str) -> None:
+    def _hand_out(self, text: MailText, last: str, *, wanted: bool = True) -> None:
         """Mail, screen and master log of a run that is over."""
-        if self._request.mail and not self._request.dry_run:
+        if self._request.mail and wanted and not self._request.dry_run:
             self._mail(text)
         for line in text.plain.split("\n"):
             self._log(line)
@@ -403,7 +483,7 @@ class Run:
         self._mark.end()
 
     def _write_json(self, path: str, report: RunReport) -> RunReport:
-        written = self._json_written(path, _run_object(report, self._started))
+        written = self._json_written(path, run_object(report, self._started))
         return report if written else replace(report, exit_code=16)
 
     def _json_written(self, path: str, value: Dict[str, Any]) -> bool:
@@ -414,6 +494,49 @@ class Run:
             self._tell(f"ERROR: {lost}", level="error")
             return False
         return True
+
+    def _about(self) -> About:
+        kinds = {tree.paths.copy_type.value: tree.volume_kind for tree in self._trees}
+        return About(
+            began=self._started.isoformat(timespec="seconds"),
+            host=host_name(),
+            system=fs.system_name(),
+            python=sys.version.split()[0],
+            config=self._config.path,
+            volumes=", ".join(f"{kind} for {name}" for name, kind in kinds.items() if kind),
+        )
+
+    def _course(self) -> Course:
+        pulse = self._around.pulse
+        sizes = tuple((tree.paths.copy_type.value, tree.sizes) for tree in self._trees if tree.sizes)
+        return Course(pulse.curves(), pulse.spent(time.monotonic()), sizes)
+
+    def _write_page(self, page: str) -> str:
+        """The HTML report goes into the logs folder; returns its path, "" where it could not be written, which is said
+        and changes nothing else."""
+        config = self._config
+
+        def write() -> str:
+            if not os.path.isdir(config.isilon_drive) or self._share_lost:
+                raise LostOutputError(f"The HTML report could not be written: {config.isilon_drive} is not there.")
+            fs.make_folder(config.logs)
+            return write_beside(config.logs, page_name(self._request.run_id, self._started), page, "HTML report")
+
+        try:
+            if self._watch.abandoned:
+                raise AbandonedError
+            path = self._bounded(write)
+        except AbandonedError:
+            lost = f"The HTML report was given up: {config.logs} does not answer."
+        except OSError as error:
+            lost = f"The HTML report could not be written: {config.logs}: {fs.explain(error)[1]}."
+        except LostOutputError as error:
+            lost = str(error)
+        else:
+            self._tell(f"Report: {path}")
+            return path
+        self._tell(lost, level="warning")
+        return ""
 
     def _deliver(self, master: MasterLog) -> str:
         """The master log goes to the share, which may be what hangs; returns what is to be said of it."""
@@ -543,24 +666,34 @@ def check_drives(config: Config, item: TreePaths) -> None:
         RefusedError: one is missing; the sentence names it and the way on.
     """
     if not os.path.isdir(config.analysis_drive):
+        missing = NO_DISK if config.analysis_key.endswith("_disk") else NO_SOURCE_DRIVE
         raise RefusedError(
-            f"The source drive {config.analysis_drive} is not there. "
-            f"Check that it is mounted or plugged in ('{config.analysis_key}' in {config.path})."
-            f"{fs.absence(config.analysis_drive)}"
+            missing.sentence(drive=config.analysis_drive, key=config.analysis_key, config=config.path)
+            + fs.absence(config.analysis_drive)
         )
     if not os.path.isdir(item.source):
-        kind = item.copy_type.value
         if os.path.lexists(item.source):
-            raise RefusedError(f"The source of {kind}, {item.source}, is not a folder.")
-        raise RefusedError(
-            f"The source of {kind} is not there: {item.source}. Check the run id; where this tree lies on the external "
-            "disk, copy the others with --copy_type and this one with --copy_type and --disk."
-        )
+            raise RefusedError(f"The source of {item.copy_type.value}, {item.source}, is not a folder.")
+        raise RefusedError(_no_source(config, item))
+    check_isilon(config)
+
+
+def check_isilon(config: Config) -> None:
+    """The Isilon drive must be there before anything is made. Raises RefusedError."""
     if not os.path.isdir(config.isilon_drive):
         raise RefusedError(
-            f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in {config.path})."
-            f"{fs.absence(config.isilon_drive)}"
+            NO_ISILON_DRIVE.sentence(drive=config.isilon_drive, config=config.path) + fs.absence(config.isilon_drive)
         )
+
+
+def _no_source(config: Config, item: TreePaths) -> str:
+    """Why the source of a tree is not there: the run has no such tree here, or there is no such run."""
+    run_id = os.path.basename(item.source)
+    if any(os.path.isdir(path) for path in source_folders(config.analysis_drive, run_id)):
+        return TREE_ELSEWHERE.sentence(kind=item.copy_type.value, source=item.source)
+    there = [os.path.dirname(path) for path in source_folders(config.analysis_drive, run_id)]
+    said = NO_SUCH_RUN.sentence(run_id=run_id, drive=config.analysis_drive, source=item.source)
+    return f"{said} {hint(run_id, there)}"
 
 
 def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
@@ -574,34 +707,3 @@ def _make_logs(folder: str) -> None:
         fs.make_folder(folder)
     except OSError as error:
         raise RefusedError(f"The logs folder {folder} cannot be made: {fs.explain(error)[1]}.") from error
-
-
-def _counts_object(before: Optional[Count], after: Optional[Count]) -> Dict[str, Any]:
-    return {name: None if count is None else vars(count) for name, count in (("before", before), ("after", after))}
-
-
-def _run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
-    trees: Dict[str, Any] = {}
-    results: List[TreeResult] = []
-    for tree in report.trees:
-        if tree.result is not None:
-            results.append(tree.result)
-            trees[tree.copy_type.value] = {**tree_object(tree.result), "log_status": tree.log_status}
-        else:
-            trees[tree.copy_type.value] = {"source": tree.source, "destination": tree.destination, "complete": False}
-        trees[tree.copy_type.value]["python_counts"] = _counts_object(tree.before, tree.after)
-        trees[tree.copy_type.value]["robocopy_counts"] = _counts_object(tree.robocopy_before, tree.robocopy_after)
-        trees[tree.copy_type.value]["exit_code"] = tree.robocopy_code
-        trees[tree.copy_type.value]["error"] = tree.error
-    return {
-        "version": __version__,
-        "command": report.command,
-        "run_id": report.run_id,
-        "started": started.isoformat(timespec="seconds"),
-        "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
-        "exit_code": report.exit_code,
-        "verdict": {"may_delete_source": report.verdict.yes, "reason": report.verdict.reason},
-        "error": report.error,
-        "trees": trees,
-    }

@@ -20,9 +20,11 @@ from vdt.lock import BEAT_S, LOCK_NAME, Holder, died_here, is_of_here, seen_in_f
 from vdt.log_ends import read_ends
 from vdt.model import Entry
 from vdt.robocopy.read import COMPLETE, decode, log_status, read_log
+from vdt.troubles import NO_ISILON_DRIVE
 from vdt.vizgen.config import Config
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.masterlog import AtWork, at_work
+from vdt.vizgen.nearest import hint
 from vdt.vizgen.onrecord import Beside, Kept, beside
 from vdt.vizgen.pace import Seen
 
@@ -122,13 +124,13 @@ def look(
     except OSError as error:
         if not os.path.isdir(config.isilon_drive):
             raise RefusedError(
-                f"The Isilon drive {config.isilon_drive} is not there. Check that it is mounted (setting in "
-                f"{config.path}).{fs.absence(config.isilon_drive)}"
+                NO_ISILON_DRIVE.sentence(drive=config.isilon_drive, config=config.path)
+                + fs.absence(config.isilon_drive)
             ) from error
         if not here:
             raise RefusedError(
                 f"There is nothing of run {run_id} at the destination: {folder}: {fs.explain(error)[1]}. "
-                "Check the run id; a run that was never transferred has no folder there."
+                f"{hint(run_id, [config.isilon_drive])} A run that was never transferred has no folder there."
             ) from error
     kept = Kept(fs.state_home(), config.isilon_drive)
     kept.load()

@@ -14,7 +14,7 @@ from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple
 from vdt import fs, preflight
 from vdt.closing import bytes_left, changed_since, first_difference, only_there
 from vdt.copyjob import LOST_LOCK, Meter
-from vdt.errors import AwayError, LostOutputError, RefusedError, StoppedError, VdtError
+from vdt.errors import AwayError, LockedError, LostOutputError, RefusedError, StoppedError, VdtError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.hashing import OTHER_DIGESTS
 from vdt.journal import Journals
@@ -25,6 +25,7 @@ from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Count, Entry, Existing, Kind, Links, Policy, TreeResult, Verify
 from vdt.outage import Outage
+from vdt.page.plots import SizeClass
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.retry import RetryPlan
@@ -44,6 +45,16 @@ from vdt.vizgen.report import TreeReport
 from vdt.watch import Watch
 
 SHARE_WAIT_S = 4 * 3600.0  # a source or destination that is away is waited for so long
+
+
+_SIZE_CLASSES = (
+    (1, "empty"),
+    (1024, "below 1 KiB"),
+    (64 * 1024, "1 to 64 KiB"),
+    (1024**2, "64 KiB to 1 MiB"),
+    (64 * 1024**2, "1 to 64 MiB"),
+    (1024**3, "64 MiB to 1 GiB"),
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,7 @@ class Tree:
 
     def refuse(self, error: VdtError) -> None:
         """This tree cannot be done at all, and why."""
-        self.report = replace(self.report, error=str(error))
+        self.report = replace(self.report, error=str(error), locked=isinstance(error, LockedError))
 
     def abandon(self, reason: str, hanging: Sequence[str]) -> None:
         """The thread that worked on this tree hangs: report what is known of it so far."""
@@ -156,6 +167,20 @@ class Tree:
         self.report = replace(self.report, before=self._counted(self._before), robocopy_before=witness)
         left = bytes_left(self._before, self._snapshot(self.paths.destination))
         return max(0, left - Journals.load(self.paths.state_folder, tidy=False).landed_bytes)
+
+    @property
+    def sizes(self) -> Tuple[SizeClass, ...]:
+        """How the files of the source are spread over sizes; () before they were counted."""
+        if self._before is None:
+            return ()
+        counts = self._before.by_size([limit for limit, _ in _SIZE_CLASSES])
+        names = [*(words for _, words in _SIZE_CLASSES), "1 GiB and more"]
+        return tuple(SizeClass(words, *found) for words, found in zip(names, counts))
+
+    @property
+    def volume_kind(self) -> str:
+        """Name of the destination's file system, "" before it was looked at."""
+        return self._target.volume.kind if self._target is not None else ""
 
     def _counted(self, snapshot: Snapshot) -> Count:
         return snapshot.count if self._settings.policy.empty_folders else snapshot.count_without_empty_folders

@@ -7,10 +7,11 @@ that does not. Sentences hold names as they are: escape them (`vdt.printable`) w
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from vdt.model import Evidence, Problem, TreeResult
 from vdt.vizgen.counts import PYTHON, ROBOCOPY, CountCheck, check_counts, check_witness
+from vdt.vizgen.finished import Finished
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.report import COMPLETE_LOG, METRICS, RunReport, TreeReport, Verdict
 
@@ -19,15 +20,18 @@ FAILURES = 8
 MISMATCHES = 4
 
 
-def decide(trees: Sequence[TreeReport], *, left_out: str = "", error: str = "") -> Verdict:
+def decide(
+    trees: Sequence[TreeReport], *, left_out: str = "", error: str = "", finished: Optional[Finished] = None
+) -> Verdict:
     """Say whether nothing of the run would be lost with its source.
 
     Args:
         trees: the selected trees of this run.
         left_out: a sentence, where exclusions or options kept files of the source out of the copy.
         error: why the run as a whole ended, where it did not reach its end.
+        finished: what the run's flags said when its copy began; what was still to come then is in no copy.
     """
-    reason = next(_objections(trees, left_out, error), "")
+    reason = next(_objections(trees, left_out, error, finished), "")
     if reason:
         return Verdict(False, reason if reason.endswith((".", "!", "?")) else reason + ".")
     order = sorted(trees, key=lambda tree: list(CopyType).index(tree.copy_type))
@@ -47,6 +51,17 @@ def verdict_lines(verdict: Verdict) -> Tuple[str, ...]:
         "This is one copy: once the source is gone, the files at the data location(s) below are all there is.",
         *(f"Manifest {path} (its own SHA-256: {digest})" for path, digest in verdict.manifests),
     )
+
+
+def verdict_object(verdict: Verdict) -> Dict[str, Any]:
+    """The same for a script."""
+    return {
+        "may_delete_source": verdict.yes,
+        "reason": verdict.reason,
+        "line": verdict_lines(verdict)[0],
+        "folders": list(verdict.folders),
+        "manifests": [{"path": path, "sha256": sha256} for path, sha256 in verdict.manifests],
+    }
 
 
 def process_exit_code(
@@ -116,16 +131,20 @@ def robocopy_check(tree: TreeReport) -> Optional[CountCheck]:
     return CountCheck(all(check.passed for check in checks), tuple(line for check in checks for line in check.lines))
 
 
-def _objections(trees: Sequence[TreeReport], left_out: str, error: str) -> Iterator[str]:
+def _objections(trees: Sequence[TreeReport], left_out: str, error: str, finished: Optional[Finished]) -> Iterator[str]:
     """Everything that stands against a YES, the weightiest first."""
     if error:
         yield error
     for tree in trees:
         yield from _shortcomings(tree)
+    if finished is not None and finished.missing:
+        yield finished.objection
     missing = [kind.value for kind in CopyType if kind not in {tree.copy_type for tree in trees}]
     if missing:
         was = "was" if len(missing) == 1 else "were"
         yield f"{_list(missing)} {was} not part of this run, and only a run over all three trees can say yes."
+    if finished is not None and finished.unknown:
+        yield finished.objection
     if left_out:
         yield left_out
     for tree in trees:

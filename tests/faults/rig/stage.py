@@ -222,14 +222,25 @@ class Rig:
 
     # ---- the copier --------------------------------------------------------------------------------------------
 
+    @property
+    def source_root(self) -> str:
+        return str(self.source.point / self.truth.name)
+
+    @property
+    def destination_root(self) -> str:
+        return str(self.destination.point / "dst")
+
     def begin(self, *options: str, json_name: str = "result.json") -> subprocess.Popen[bytes]:
+        copy = ["copy", self.source_root, self.destination_root, "--retry-wait", "0.1", *options]
+        return self.begin_any(*copy, json_name=json_name)
+
+    def begin_any(self, *words: str, json_name: str = "result.json") -> subprocess.Popen[bytes]:
+        """Any command of `vdt` with a JSON report."""
         report = self.root / json_name
         if report.exists():
             report.unlink()
-        source, destination = self.source.point / self.truth.name, self.destination.point / "dst"
-        command = [sys.executable, "-m", "vdt", "copy", str(source), str(destination), "--json", str(report)]
         process = subprocess.Popen(
-            [*command, "--progress", "off", "--retry-wait", "0.1", *options],
+            [sys.executable, "-m", "vdt", *words, "--json", str(report), "--progress", "off"],
             cwd=self.root,
             env=self.env,
             stdin=subprocess.DEVNULL,

@@ -111,3 +111,20 @@ def test_a_tiny_mount_is_said_to_be_full_and_keeps_what_fits(rig: Rig, room: int
     assert len(rig.destination.fired()) < 40, "hammered"
     assert BIG in rig.missing() and len(rig.missing()) <= len(SIZES)
     rig.heals()
+
+
+def test_a_page_cache_that_hides_a_bad_write_is_never_called_passed_by(rig: Rig) -> None:
+    """What is read back may come from this client's cache: it is seen, or recorded as read back and no more."""
+    rig.destination.options += ("--page-cache", "--keep-cache")
+    rig.start(rule("write", {"type": "bitflip"}, "/dst/small/*"))
+    outcome = rig.copy("--verify", "cold")
+    assert rig.destination.fired()
+    rig.source_untouched()
+    if outcome.code < 8:
+        levels = outcome.json["files_by_evidence"]
+        assert not levels["cold"] and not levels["both"] and levels["reread"], outcome
+        assert "cannot be shown" in outcome.text, outcome
+    else:
+        rig.reported(outcome, SMALL)
+    rig.destination.again()
+    rig.right(rig.copy("--checksum"))

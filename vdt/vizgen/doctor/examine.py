@@ -7,14 +7,12 @@ and read, never written; what is written at the destination is gone at the end.
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import dataclass, replace
-from typing import List, Optional, Tuple
+from dataclasses import replace
+from typing import List, Optional
 
 from vdt import fs
 from vdt.closing import bytes_left
-from vdt.errors import ConfigError, RefusedError, StoppedError, VdtError
-from vdt.listing import answer_s
+from vdt.errors import ConfigError, RefusedError, VdtError
 from vdt.model import Kind, Links, Verify
 from vdt.preflight import check_apart
 from vdt.scan import take_snapshot
@@ -26,37 +24,16 @@ from vdt.vizgen.doctor.check import Check, Tell, ok, problem, warning
 from vdt.vizgen.doctor.estimate import Speed, estimate
 from vdt.vizgen.doctor.machine import look_at_machine, look_at_robocopy
 from vdt.vizgen.doctor.server import look_at_server
-from vdt.vizgen.doctor.share import PROBE_BYTES, TrialFolder, look_at_left_overs, try_share
-from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.doctor.share import TrialFolder, look_at_left_overs, try_share
+from vdt.vizgen.doctor.source import look_at_source, place_of
+from vdt.vizgen.doctor.speed import go_on
+from vdt.vizgen.doctor.wanted import Known, Wanted, paths_of
+from vdt.vizgen.layout import CopyType
 from vdt.vizgen.sources import refuse_in_sources
 
 DEFAULT_THREADS = 8
-_LOOK_INTO = 60  # folders of a source that are searched for a large file
 _MAY_LIST = "Ask for the right to list it."
 _MAY_WRITE = "Ask whoever runs the storage for the right to write there."
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to look at."""
-
-    config: str
-    run_id: str = ""  # "" looks at the drives alone
-    disk: bool = False
-    mail: bool = True
-    send_mail: bool = False
-    quick: bool = False  # measure nothing
-    report: str = ""  # a file that will be written; it must not lie in a source
-
-
-@dataclass
-class _Room:
-    """What was learnt on the way."""
-
-    files: int = 0
-    size_bytes: int = 0
-    left_bytes: Optional[int] = None
-    source_bytes_per_s: float = 0.0
 
 
 def examine(wanted: Wanted, stop: StopFlag, tell: Tell) -> List[Check]:
@@ -78,19 +55,19 @@ def examine(wanted: Wanted, stop: StopFlag, tell: Tell) -> List[Check]:
         return checks
     refuse_in_sources(wanted.report, config)
     look_at_robocopy(note, config.robocopy_check)
-    _go_on(stop)
-    known = _Room()
-    source = _source(note, wanted, config, stop, known)
+    go_on(stop)
+    known = Known()
+    source = look_at_source(note, wanted, config, stop, known)
     destination = _destination(note, config)
     if source and destination:
         _apart(note, wanted, config)
     if destination:
-        _go_on(stop)
+        go_on(stop)
         _room(note, wanted, config, stop, known)
         look_at_left_overs(note, config.isilon_drive)
         _writable(note, "Logs folder", config.logs)
         _run_folder(note, wanted, config)
-        _go_on(stop)
+        go_on(stop)
         speed = try_share(
             note,
             config.isilon_drive,
@@ -101,15 +78,10 @@ def examine(wanted: Wanted, stop: StopFlag, tell: Tell) -> List[Check]:
         )
         if speed is not None and speed.write_bytes_per_s and known.files:
             _tell_estimate(note, wanted, known, replace(speed, source_bytes_per_s=known.source_bytes_per_s))
-    _go_on(stop)
+    go_on(stop)
     if wanted.mail and config.smtp_server:
         look_at_server(note, config, send_mail=wanted.send_mail)
     return checks
-
-
-def _go_on(stop: StopFlag) -> None:
-    if stop:
-        raise StoppedError(f"Stopped ({stop.reason}); nothing was left behind.")
 
 
 def _configuration(note: Tell, wanted: Wanted) -> Optional[Config]:
@@ -138,84 +110,6 @@ def _configuration(note: Tell, wanted: Wanted) -> Optional[Config]:
     return config
 
 
-def _source(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: _Room) -> bool:
-    """The source drive, and the trees of the run."""
-    drive = config.analysis_drive
-    try:
-        volume = fs.volume(drive)
-        fs.list_folder(drive, tolerant=True)
-    except OSError as error:
-        note(
-            problem(
-                "Source drive",
-                f"{drive} cannot be listed: {fs.explain(error)[1]}.{fs.absence(drive)}",
-                f"Map the drive or plug the disk in ('{config.analysis_key}' in {config.path}).",
-            )
-        )
-        return False
-    place = "on another computer" if volume.remote else "on this computer"
-    note(ok("Source drive", f"{drive}: {volume.kind}, {place}, {answer_s(drive) * 1000:.2f} ms a call"))
-    if wanted.run_id:
-        for kind in CopyType:
-            source = _paths(wanted, config, kind).source
-            if os.path.isdir(source):
-                note(ok("Source", f"{kind.value}: {source}"))
-            else:
-                remedy = "Check the run id; a tree that lies on the external disk is looked at with --disk."
-                note(problem("Source", f"{kind.value} is not there: {source}", remedy))
-    if not wanted.quick:
-        _read_source(note, wanted, config, stop, known)
-    return True
-
-
-def _read_source(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: _Room) -> None:
-    """Read up to 64 MB of one file that lies there."""
-    for kind in CopyType:
-        root = os.path.join(config.analysis_drive, kind.source_folder, wanted.run_id)
-        if not os.path.isdir(root):
-            continue
-        try:
-            place, name = _large_file(root, stop)
-            if not name:
-                continue
-            with fs.Folder(place) as folder:
-                got, began = 0, time.perf_counter()
-                with folder.back(name, cold=False) as (_, views):
-                    for view in views:
-                        got += len(view)
-                        _go_on(stop)
-                        if got >= PROBE_BYTES:
-                            break
-                seconds = max(1e-6, time.perf_counter() - began)
-        except StoppedError:
-            raise
-        except OSError as error:
-            words = f"{getattr(error, 'filename', None) or root}: {fs.explain(error)[1]}"
-            note(problem("Source", f"a file cannot be read: {words}", "Ask for the right to read the whole run."))
-            return
-        if got >= PROBE_BYTES:  # of less the rate would be one of the latency
-            known.source_bytes_per_s = got / seconds
-        rate = f"{got / 1e6:.1f} MB read with {got / 1e6 / seconds:.0f} MB/s (maybe from this computer's cache)"
-        note(ok("Reading", f"{kind.value}: {rate}"))
-        return
-
-
-def _large_file(root: str, stop: StopFlag) -> Tuple[str, str]:
-    """(folder, name) of the largest file of the first folders; ("", "") where there is none. Raises OSError."""
-    largest, found = -1, ("", "")
-    folders = [root]
-    for place in folders:
-        _go_on(stop)
-        for entry in fs.list_folder(place, tolerant=True):
-            if entry.kind is Kind.FILE and not entry.offline and entry.size_bytes > largest:
-                largest, found = entry.size_bytes, (place, entry.name)
-            elif entry.kind is Kind.FOLDER and len(folders) < _LOOK_INTO:
-                folders.append(fs.full_path(place, entry.name))
-        if largest >= PROBE_BYTES:
-            break
-    return found
-
-
 def _destination(note: Tell, config: Config) -> bool:
     drive = config.isilon_drive
     try:
@@ -230,21 +124,20 @@ def _destination(note: Tell, config: Config) -> bool:
             )
         )
         return False
-    place = "on another computer" if volume.remote else "on this computer"
-    note(ok("Isilon drive", f"{drive}: {volume.kind}, {place}, {answer_s(drive) * 1000:.2f} ms a call"))
+    note(ok("Isilon drive", place_of(drive, volume)))
     return True
 
 
 def _apart(note: Tell, wanted: Wanted, config: Config) -> None:
     try:
         for kind in CopyType:
-            item = _paths(wanted, config, kind)
+            item = paths_of(wanted, config, kind)
             check_apart(item.source if wanted.run_id else config.analysis_drive, item.destination)
     except RefusedError as error:
         note(problem("Source and destination", str(error), f"Correct the drives in {config.path}."))
 
 
-def _room(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: _Room) -> None:
+def _room(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: Known) -> None:
     """Free space, against what is left of the run."""
     try:
         free = fs.volume(config.isilon_drive).free_bytes
@@ -268,10 +161,10 @@ def _room(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: _Ro
         note(ok("Room", f"{shown}, {_gb(known.left_bytes)} are left to copy of {of}"))
 
 
-def _count(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: _Room) -> None:
+def _count(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: Known) -> None:
     left = 0
     for kind in CopyType:
-        item = _paths(wanted, config, kind)
+        item = paths_of(wanted, config, kind)
         try:
             if not os.path.isdir(item.source):
                 return
@@ -328,19 +221,15 @@ def _run_folder(note: Tell, wanted: Wanted, config: Config) -> None:
         return
     _writable(note, "Run folder", folder)
     for kind in CopyType:
-        tree = _paths(wanted, config, kind).destination
+        tree = paths_of(wanted, config, kind).destination
         if os.path.isdir(tree) and not os.access(tree, os.W_OK):
             note(problem("Run folder", f"{tree} may not be written by you", _MAY_WRITE))
 
 
-def _tell_estimate(note: Tell, wanted: Wanted, known: _Room, speed: Speed) -> None:
+def _tell_estimate(note: Tell, wanted: Wanted, known: Known, speed: Speed) -> None:
     size = known.size_bytes if known.left_bytes is None else known.left_bytes
     guess = estimate(known.files, size, speed)
     note(ok("Time", f"{_gb(size)} of {wanted.run_id} take {guess.words}; several workers may make it less"))
-
-
-def _paths(wanted: Wanted, config: Config, kind: CopyType) -> TreePaths:
-    return tree_paths(kind, wanted.run_id, config.analysis_drive, config.isilon_drive, config.logs)
 
 
 def _gb(size_bytes: int) -> str:

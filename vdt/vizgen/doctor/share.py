@@ -9,25 +9,20 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Callable, Iterable, Iterator, List, Optional, Tuple
+from typing import Callable, List, Optional
 
 from vdt import fs
 from vdt.errors import LockedError, RefusedError, StoppedError, VdtError
-from vdt.hashing import digest_views
 from vdt.lock import TreeLock
 from vdt.model import Kind, Verify
 from vdt.preflight import Destination, probe
 from vdt.stop import StopFlag
 from vdt.vizgen.doctor.check import Tell, ok, problem, warning
 from vdt.vizgen.doctor.estimate import Speed
+from vdt.vizgen.doctor.speed import go_on, measure, put_file
 
 TRIAL = re.compile(r"\.vdt-doctor-[0-9a-f]{16}\Z")
-PROBE_BYTES = 64 << 20
-_PIECE_BYTES = 1 << 20
-_SMALL_BYTES = 16 << 10
-_SMALL_FILES = 24
 _MODE = 0o644
-_TIME_NS = 10**18
 _ASK = "Ask whoever runs the storage for the right to make, rename and delete files there."
 _LONG_FOLDER = 110
 _LONG_NAME = "cell_boundaries_" + "z" * 195 + ".hdf5"  # 216 characters, as real runs have them
@@ -110,10 +105,10 @@ def try_share(tell: Tell, root: str, stop: StopFlag, *, wanted: Verify, quick: b
                 lambda: _try_lock(tell, trial.path, stop),
             ]
             for step in steps:
-                _go_on(stop)
+                go_on(stop)
                 step()
             if not quick:
-                speed = _measure(tell, trial.path, found, stop, threads)
+                speed = measure(tell, trial.path, found, stop, threads)
     except StoppedError:
         raise
     except (RefusedError, OSError) as error:
@@ -123,11 +118,6 @@ def try_share(tell: Tell, root: str, stop: StopFlag, *, wanted: Verify, quick: b
         if trial.left:
             tell(warning("Left-overs", trial.left, "Delete that folder by hand."))
     return speed
-
-
-def _go_on(stop: StopFlag) -> None:
-    if stop:
-        raise StoppedError(f"Stopped ({stop.reason}).")
 
 
 def _tell_probe(tell: Tell, found: Destination, wanted: Verify) -> None:
@@ -196,7 +186,7 @@ def _try_long_paths(tell: Tell, path: str) -> None:
     try:
         fs.make_folder(folder)
         with fs.Folder(folder) as opened:
-            _put(opened, _LONG_NAME, memoryview(b"x"), flush=False)
+            put_file(opened, _LONG_NAME, memoryview(b"x"), flush=False)
             if opened.stat(_LONG_NAME).size_bytes != 1:
                 raise OSError("another size came back")
     except OSError as error:
@@ -210,11 +200,6 @@ def _try_long_paths(tell: Tell, path: str) -> None:
         return
     length = len(folder) + 1 + len(_LONG_NAME)
     tell(ok("Long paths", f"a name of {len(_LONG_NAME)} characters in a path of {length} works"))
-
-
-def _put(folder: fs.Folder, name: str, data: memoryview, *, flush: bool) -> None:
-    fd = folder.write_whole(name, data, _MODE)
-    folder.seal(fd, name, mtime_ns=_TIME_NS, mode=None, owner=None, flush=flush)
 
 
 def _try_lock(tell: Tell, path: str, stop: StopFlag) -> None:
@@ -246,73 +231,3 @@ def _try_lock(tell: Tell, path: str, stop: StopFlag) -> None:
                 "Do not let two computers transfer to this storage at once, and ask whoever runs it.",
             )
         )
-
-
-def _measure(tell: Tell, path: str, found: Destination, stop: StopFlag, threads: int) -> Speed:
-    """64 MB in one stream, and small files one after the other."""
-    cold = found.volume.cold_reads
-    flush = found.volume.flush is not fs.Flush.NONE
-    call_s, file_s = _small_files(path, cold=cold, flush=found.volume.flush, stop=stop)
-    write, read, right = _large_file(path, cold=cold, flush=flush, stop=stop)
-    if not right:
-        remedy = "Do not use this storage before it is checked."
-        tell(problem("Throughput", "other bytes came back than were written", remedy))
-        return Speed()
-    tell(ok("Latency", f"{call_s * 1000:.2f} ms a call, {file_s * 1000:.1f} ms for a small file with its proof"))
-    back = "past the cache" if cold else "maybe from this computer's cache"
-    tell(ok("Throughput", f"64 MB: written with {write / 1e6:.0f} MB/s, read back with {read / 1e6:.0f} MB/s ({back})"))
-    return Speed(write, read, 0.0, file_s, threads if found.volume.remote else 1)
-
-
-def _small_files(path: str, *, cold: bool, flush: fs.Flush, stop: StopFlag) -> Tuple[float, float]:
-    """(seconds a call, seconds a file), one after the other, flushed as a transfer would."""
-    data = memoryview(os.urandom(_SMALL_BYTES))
-    names = [f"small-{number}" for number in range(_SMALL_FILES)]
-    with fs.Folder(path) as folder:
-        began = time.perf_counter()
-        for name in names:
-            _go_on(stop)
-            _put(folder, f"{name}.new", data, flush=flush is fs.Flush.FILE)
-        if flush is fs.Flush.VOLUME:
-            folder.flush_volume()
-        for name in names:
-            _go_on(stop)
-            folder.read_whole(f"{name}.new", _SMALL_BYTES, cold=cold)
-            folder.settle()
-            folder.replace(f"{name}.new", name)
-        file_s = (time.perf_counter() - began) / _SMALL_FILES
-        began = time.perf_counter()
-        for name in names:
-            folder.unlink(name)
-        return (time.perf_counter() - began) / _SMALL_FILES, file_s
-
-
-def _large_file(path: str, *, cold: bool, flush: bool, stop: StopFlag) -> Tuple[float, float, bool]:
-    """(bytes a second written, read back, whether they are the same)."""
-    piece = memoryview(os.urandom(_PIECE_BYTES))
-    pieces = PROBE_BYTES // _PIECE_BYTES
-    with fs.Folder(path) as folder:
-        began = time.perf_counter()
-        fd = folder.create("large", _MODE)
-        try:
-            for _ in range(pieces):
-                _go_on(stop)
-                fs.write_all(fd, piece)
-        except BaseException:
-            fs.close(fd)
-            raise
-        folder.seal(fd, "large", mtime_ns=None, mode=None, owner=None, flush=flush)
-        written_s = time.perf_counter() - began
-        folder.forget("large")
-        began = time.perf_counter()
-        with folder.back("large", cold=cold) as (_, views):
-            right = digest_views(_watched(views, stop)) == digest_views(piece for _ in range(pieces))
-        read_s = time.perf_counter() - began
-        folder.unlink("large")
-    return PROBE_BYTES / max(written_s, 1e-6), PROBE_BYTES / max(read_s, 1e-6), right
-
-
-def _watched(views: Iterable[memoryview], stop: StopFlag) -> Iterator[memoryview]:
-    for view in views:
-        _go_on(stop)
-        yield view
