@@ -429,6 +429,23 @@ def test_a_lock_that_could_not_be_removed_is_taken_over_by_the_next_one_of_this_
     assert not state.exists()
 
 
+@pytest.mark.parametrize("call", ["link", "unlink", "fsync"])
+def test_whatever_ends_the_taking_of_a_lock_leaves_none(
+    state: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real, left = getattr(os, call), [1]
+
+    def ends(*args: Any, **options: Any) -> Any:
+        if left and left.pop():
+            raise MemoryError
+        return real(*args, **options)
+
+    monkeypatch.setattr(os, call, ends)
+    with pytest.raises(MemoryError):
+        make(state).acquire()
+    assert not state.exists()
+
+
 def test_a_refused_lock_that_could_not_be_taken_back_holds_nobody_up(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,7 +211,11 @@ def take_lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> T
                 raise
             last = error
             continue
-        sweep(beside if is_inside else inside)
+        try:
+            sweep(beside if is_inside else inside)
+        except BaseException:  # memory that ends, a second Ctrl-C: nobody else would give it back
+            lock.release()
+            raise
         return lock, is_inside
     assert last is not None
     raise last

@@ -129,6 +129,11 @@ class TreeLock:
                     f"The lock {self._path} cannot be written: {fs.explain(error)[1]}. "
                     "Check the permissions of the folder."
                 ) from error
+            except RefusedError:
+                raise  # somebody else's: there is nothing of ours
+            except BaseException:  # memory that ends, a second Ctrl-C: nobody would give it back
+                self._undo()
+                raise
         self._beaten_at = self._clock()
         self._heart = threading.Thread(target=self._beat, name="vdt-lock", daemon=True)
         self._heart.start()

@@ -14,7 +14,7 @@ from typing import List, Sequence, Tuple
 
 from vdt import fs
 from vdt.errors import UsageError
-from vdt.model import Existing, Kind, Verify
+from vdt.model import Evidence, Existing, Kind, Verify
 from vdt.vizgen.config import Config
 from vdt.vizgen.finished import look
 from vdt.vizgen.layout import CopyType, TreePaths, check_run_id, tree_paths
@@ -49,8 +49,10 @@ def check_can_prove(config: Config) -> None:
     if config.existing is Existing.TRUST:
         raise UsageError(f'{config.path}: with existing = "trust" no run is ever proven. Set "prove" to watch.')
     if config.verify in (Verify.NONE, Verify.INFLIGHT):
+        asked = f'verify = "{config.verify.value}" ({Evidence(config.verify.value).words})'
         raise UsageError(
-            f'{config.path}: with verify = "{config.verify.value}" no run is ever proven. Set "cold" to watch.'
+            f"{config.path}: with {asked} no run is ever proven. "
+            'Set "cold" (read back past this computer\'s cache) to watch.'
         )
 
 

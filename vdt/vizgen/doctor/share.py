@@ -14,7 +14,7 @@ from typing import Callable, List, Optional
 from vdt import fs
 from vdt.errors import LockedError, RefusedError, StoppedError, VdtError
 from vdt.lock import TreeLock
-from vdt.model import Kind, Verify
+from vdt.model import Evidence, Kind, Verify
 from vdt.preflight import Destination, probe
 from vdt.stop import StopFlag
 from vdt.vizgen.doctor.check import Tell, ok, problem, warning
@@ -154,7 +154,8 @@ def _tell_probe(tell: Tell, found: Destination, wanted: Verify) -> None:
         tell(
             warning(
                 "Evidence",
-                f"the configuration asks for '{wanted.value}' only; files could be read back past this client's cache",
+                f"the configuration asks for '{wanted.value}' ({Evidence(wanted.value).words}) only; files could be "
+                "read back past this client's cache",
                 'Set verify = "cold" in [vdt], or leave it out.',
             )
         )
