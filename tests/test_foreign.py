@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vdt import foreign
 from vdt.checksums import ALGORITHMS, reversed_bytes
 from vdt.foreign import LineError, Listed, Parser
 from vdt.manifest import encoded, render
@@ -197,3 +199,57 @@ def test_any_bytes_are_read_or_refused(raw: bytes, windows: bool, parts: bool) -
             pieces = found.path.split("/")
             assert not {"", ".", ".."} & set(pieces) and "\0" not in found.path
             assert not (windows and ":" in found.path)
+
+
+# --- the short way of the usual line ----------------------------------------------------------------------------------
+
+PLAIN = "abcAZ09_.+=,@%()~ -"
+usual_names = st.lists(
+    st.one_of(
+        st.sampled_from(["..", ".", "...", ".a", "a.", " ", "", "a b", "*"]), st.text(PLAIN + "\\:/\t", max_size=6)
+    ),
+    min_size=1,
+    max_size=4,
+).map("/".join)
+
+
+def answer(line: bytes, usual, **how) -> object:
+    """What a line says, or why it is refused, behind a first line of the same kind."""
+    kept, foreign._USUAL = foreign._USUAL, usual
+    try:
+        parser = Parser(**how)
+        parser.parse(encoded(f"{D32}  first"), 1)
+        return parser.parse(line, 2)
+    except LineError as error:
+        return str(error)
+    finally:
+        foreign._USUAL = kept
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.sampled_from([D32, D32.upper(), "ab" * 16, "AB" * 16, D40, D32[:-1], f"\\{D32}"]),
+    st.sampled_from(["  ", " *", " ", "\t ", "  ./", "  ././", "  /", "   "]),
+    usual_names,
+    st.sampled_from(["", "\n", "\r\n", "\r", "\n\n"]),
+    st.sampled_from([{}, {"algorithm": "md5"}, {"algorithm": "xxh128", "little_endian": True}, {"windows": True}]),
+    st.booleans(),
+)
+def test_the_short_way_says_what_the_long_one_says(
+    digest: str, gap: str, name: str, end: str, how: dict, parts: bool
+) -> None:
+    line = encoded(f"{digest}{gap}{name}{end}")
+    never = re.compile(rb"(?!)")
+    assert answer(line, foreign._USUAL, backslash_parts=parts, **how) == answer(
+        line, never, backslash_parts=parts, **how
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "..", "a/..", "a/../b", "/a", "a//..", "./..", "../", "a/", ".", "c:/a", "\\\\s\\h\\a"]
+)
+def test_the_second_line_is_refused_like_the_first(name: str) -> None:
+    parser = Parser()
+    assert parser.parse(encoded(f"{D32}  a/.b/..c"), 1) is not None
+    with pytest.raises(LineError):
+        parser.parse(encoded(f"{D32}  {name}\n"), 2)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vdt import foreign_file, manifest
+from vdt import foreign_file, fs, manifest
 from vdt.checksums import digest
 from vdt.errors import ManifestError
 from vdt.foreign_file import read_manifest
@@ -199,6 +199,21 @@ def test_of_large_files_only_the_smallest_is_tried(tmp_path: Path, tree: Path, m
     assert listed(write(tmp_path, f"{first}  d/b\n{'0' * 32}  a\n".encode()), tree)["a"][0] == "md5"
     with pytest.raises(ManifestError, match="--hash"):
         read_manifest(str(write(tmp_path, f"{'0' * 32}  d/b\n{other}  a\n".encode())), str(tree))
+
+
+def test_a_file_that_cannot_be_read_decides_nothing(
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = fs.Folder.back
+
+    def refused(self: fs.Folder, name: str, **how):
+        if name == "a":
+            raise PermissionError(13, "Permission denied")
+        return back(self, name, **how)
+
+    monkeypatch.setattr(fs.Folder, "back", refused)
+    right, other = (digest("md5", memoryview(data)) for data in (b"1", b"0"))
+    assert listed(write(tmp_path, f"{other}  a\n{right}  d/b\n".encode()), tree)["d/b"] == ("md5", right)
 
 
 @pytest.mark.parametrize("name", ["gone", "a"])

@@ -88,6 +88,8 @@ class Place:
             tree = root / "source" / f"merfish_{kind}" / "RUN"
             (tree / "folder").mkdir(parents=True)
             (tree / "folder" / "f.dat").write_bytes(kind.encode() * 1000)
+        for marker in ("EXPERIMENT_FINISHED", "RAW_DATA_SYNC_FINISHED", "MERLIN_FINISHED"):
+            (root / "source" / "merfish_raw_data" / "RUN" / marker).touch()
         (root / "isilon").mkdir()
 
     def configure(self, port: int, server: str = "localhost") -> None:

@@ -6,7 +6,7 @@ import statistics
 from typing import Callable, List, NamedTuple, Sequence
 
 from comparing import svg
-from comparing.figures import Row, by_evidence, by_level, by_threads
+from comparing.figures import Row, amount, by_evidence, by_level, by_threads
 
 WIDE, HALF, NARROW = 860, 410, 340
 
@@ -50,7 +50,7 @@ def rates(title: str, found: Sequence[Row], *, files: bool) -> Chart:
         assert row.total
         value = row.files_per_s if files else row.mb_per_s
         low, high = (value * row.total.median / seconds for seconds in (row.total.most, row.total.least))
-        drawn.append(_bar(row, value, low, high, f"{value:,.0f}" if value >= 10 else f"{value:.2g}"))
+        drawn.append(_bar(row, value, low, high, amount(value)))
     what = "Files a second" if files else "10^6 bytes of payload"
     unit = "/s" if files else "MB/s"
     return Chart(title, f"{what}; longer is better.", svg.bars(title, drawn, HALF, "half", unit=unit))

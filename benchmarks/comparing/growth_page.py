@@ -76,13 +76,18 @@ def _table(growth: Growth) -> str:
         rows = {row.name: row for row in point.rows}
         cells = "".join(f'<td class="n">{_cell(rows.get(name))}</td>' for name in names)
         text.append(f'<tr><td class="n">{growth.at(point):,}</td>{cells}</tr>')
-    return "".join(text) + '</table></div><p class="soft">Median seconds and most memory.</p>'
+    return (
+        "".join(text)
+        + '</table></div><p class="soft">Median seconds and most memory, which is left out below some 10 MiB.</p>'
+    )
 
 
 def _cell(row: Any) -> str:
     if row is None:
         return ""
-    return f"{row.total.median:.3f} s, {row.peak_mib:.0f} MiB" if row.total else "failed"
+    if not row.total:
+        return "failed"
+    return f"{row.total.median:.3f} s" + (f", {row.peak_mib:.0f} MiB" if row.peak_mib else "")
 
 
 def json_object(found: Sequence[Growth], about: Mapping[str, str], *, complete: bool) -> Dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comparing.contenders import auditors, copiers
-from comparing.figures import by_evidence, by_level, by_threads, rows, sentences, spread, strength
+from comparing.figures import amount, by_evidence, by_level, by_threads, rows, sentences, spread, strength
 from comparing.table import lines
 from vdt.model import Evidence
 
@@ -76,6 +76,15 @@ def test_the_sentences_compare_like_with_like() -> None:
         "Beside ours with --verify none, the default takes +100 % of time.",
     ], "nobody else read the copy back"
     assert sentences([]) == []
+    close = {
+        "vdt copy --verify none": [run(2, Evidence.NONE), run(4, Evidence.NONE)],
+        "vdt copy --verify cold": [run(1, Evidence.COLD), run(3, Evidence.COLD)],
+    }
+    assert sentences(rows(copiers([]), close, HELD))[-1].endswith("the noise of these rounds.")
+
+
+def test_amounts_are_whole_where_that_is_enough() -> None:
+    assert [amount(value) for value in (1049.4, 10, 9.96, 0.746)] == ["1,049", "10", "10", "0.75"]
 
 
 def test_the_table_has_a_line_each_and_reasons_for_those_without_figures() -> None:

@@ -94,7 +94,7 @@ def test_a_sample_run_by_the_installed_program(tmp_path: Path) -> None:
     remove(disk)
     remove(isilon)
     isilon.mkdir(parents=True)
-    make_run(disk)
+    remove(make_run(disk)["output"])
     write_run(str(disk), run_id=RUN, n_fov=1, byte_divisor=100_000, trees=["output"])  # names and folders of a real run
     config = configure(isilon, "Q:\\not there", str(isilon), disk=str(disk))
     program = str(scene.SCRIPTS / "vizgen_data_transfer.exe")
