@@ -23,6 +23,10 @@ def get_ready() -> str:
     """Import everything that an end needs; returns what is to be said of the program's place, "" where it is local."""
     for name in _LATE:
         importlib.import_module(name)
+    try:
+        importlib.import_module("_bootlocale")  # Python 3.9 asks it for the encoding of each text file
+    except ImportError:
+        pass  # newer ones have it built in
     for place in (os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(sys.executable))):
         try:
             remote = fs.volume(place).remote

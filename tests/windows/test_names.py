@@ -153,7 +153,7 @@ def test_what_cannot_be_meant_is_explained_and_nothing_is_touched(tree: Path, ty
     assert os.listdir(tree) == ["source"] and refused.value.exit_code == 16
 
 
-@pytest.mark.parametrize("typed", ["X:\\nothing", "Q:\\nothing", "\\\\nas\\nothing\\x", "\\\\nobody\\share"])
+@pytest.mark.parametrize("typed", ["X:\\x", "Q:\\is not there", "\\\\nas\\share\\is not there", "\\\\nobody\\share"])
 def test_a_source_that_is_not_there_is_said(tree: Path, typed: str) -> None:
     with pytest.raises(RefusedError, match=r"^The source .* cannot be read: (it|the path|.*network) .*\.$"):
         copy_tree(CopyRequest(typed, str(tree / "copy")))
