@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from vdt.fs.volume import EntryError, Flush, Heal, Volume
+from vdt.fs.volume import EntryError, Flush, Heal, Stat, Volume
 
 if sys.platform == "win32":
     from vdt.fs.windows import (
@@ -17,7 +17,6 @@ if sys.platform == "win32":
         WINDOWS,
         Folder,
         Handles,
-        Stat,
         absence,
         absolute,
         allow_many_files,
@@ -65,7 +64,6 @@ else:
         WINDOWS,
         Folder,
         Handles,
-        Stat,
         absence,
         absolute,
         allow_many_files,

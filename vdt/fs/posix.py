@@ -23,7 +23,6 @@ from vdt.fs.posix_handles import (
     DIRECT,
     WHOLE_BYTES,
     Handles,
-    Stat,
     as_stat,
     close,
     cut,
@@ -56,7 +55,7 @@ from vdt.fs.posix_volumes import (
     real_id,
     volume,
 )
-from vdt.fs.volume import EntryError, Heal
+from vdt.fs.volume import EntryError, Heal, Stat
 from vdt.model import NO_TIMES, Entry, Kind
 
 __all__ = [
@@ -68,7 +67,6 @@ __all__ = [
     "WINDOWS",
     "Folder",
     "Handles",
-    "Stat",
     "absence",
     "absolute",
     "allow_many_files",

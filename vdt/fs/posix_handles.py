@@ -12,7 +12,9 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import Callable, Iterator, NamedTuple, Tuple
+from typing import Callable, Iterator, Tuple
+
+from vdt.fs.volume import Stat
 
 assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
 
@@ -21,17 +23,6 @@ WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: 
 _BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees the GIL only above 64 KiB
 _BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
 _PAGE_BYTES = 4096  # the coarsest
-
-
-class Stat(NamedTuple):
-    """What an open file says of itself."""
-
-    regular: bool
-    size_bytes: int
-    mtime_ns: int
-    mode: int
-    file_id: Tuple[int, int]
-    owner: Tuple[int, int] = (-1, -1)  # user and group
 
 
 # made for every file, twice: a third of the price of the constructor

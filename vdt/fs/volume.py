@@ -1,9 +1,10 @@
-"""What a file system can do for us, as values that both platforms give."""
+"""What a file system can do for us and what it says of a file, as values that both platforms give."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple, Tuple
 
 
 class Flush(enum.Enum):
@@ -24,6 +25,17 @@ class Heal(enum.Enum):
 
 class EntryError(OSError):
     """One name of a listing could not be looked at; the folder itself could be listed."""
+
+
+class Stat(NamedTuple):
+    """What an open file says of itself."""
+
+    regular: bool
+    size_bytes: int
+    mtime_ns: int
+    mode: int
+    file_id: Tuple[int, int]
+    owner: Tuple[int, int] = (-1, -1)  # user and group; not copied on Windows
 
 
 @dataclass(frozen=True)

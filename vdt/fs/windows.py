@@ -14,7 +14,7 @@ from vdt.fs.typed import windows_fault
 from vdt.fs.windows_console import steady_console
 from vdt.fs.windows_errors import explain, heal
 from vdt.fs.windows_files import is_link, make_folder, remove_folder, set_folder
-from vdt.fs.windows_folder import Folder, Stat, close, drop_cache, fd_stat
+from vdt.fs.windows_folder import Folder, close, drop_cache, fd_stat
 from vdt.fs.windows_handles import (
     BUFFER_BYTES,
     Handles,
@@ -51,7 +51,6 @@ from vdt.fs.windows_volumes import absence, volume
 __all__ = [
     "Folder",
     "Handles",
-    "Stat",
     "absence",
     "absolute",
     "allow_many_files",

@@ -13,9 +13,9 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
-from vdt.fs.volume import Heal
+from vdt.fs.volume import Heal, Stat
 from vdt.fs.windows_errors import heal
 from vdt.fs.windows_files import (
     READONLY,
@@ -33,17 +33,6 @@ from vdt.fs.windows_streams import streams_of
 from vdt.model import NO_TIMES, Kind
 
 assert sys.platform == "win32"  # lets mypy read this file for Windows alone
-
-
-class Stat(NamedTuple):
-    """What an open file says of itself."""
-
-    regular: bool
-    size_bytes: int
-    mtime_ns: int
-    mode: int
-    file_id: Tuple[int, int]
-    owner: Tuple[int, int] = (-1, -1)  # not copied on Windows
 
 
 class Folder:
