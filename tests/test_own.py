@@ -135,6 +135,7 @@ def test_a_run_and_its_mail(place: Place) -> None:
     assert len(box.mails) == 1 and json.loads((place.root / "result.json").read_text("ascii"))["complete"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [("interrupted", 8), ("defect", 16)])
 @pytest.mark.skipif(not POSIX, reason="Windows sends no Ctrl-C to a process of its own")
 def test_a_run_that_ends_badly_and_a_mail_that_is_kept(place: Place, how: str, code: int) -> None:

@@ -75,6 +75,7 @@ def filled(bare: World) -> World:
     return bare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CALLS)
 def test_a_call_that_hangs_is_named_and_abandoned(filled: World, what: str) -> None:
     owner, name, when, named = CALLS[what]
@@ -103,6 +104,7 @@ def test_summary_so_far_counts_what_was_copied(filled: World) -> None:
     assert found["counts"]["dirs"]["total"] > 1
 
 
+@pytest.mark.slow
 def test_lock_of_a_copy_that_hangs_stays_until_its_process_is_gone(filled: World) -> None:
     process = start(filled, "main", COPY, "fs.Folder", "read_whole", "'/src' in args[0].path")
     interrupted(filled, process, within_s=5)
@@ -119,6 +121,7 @@ def test_second_interrupt_ends_at_once(filled: World) -> None:
     assert not (filled.root / "cut.json").exists()
 
 
+@pytest.mark.slow
 def test_json_that_hangs_is_not_waited_for(filled: World) -> None:
     imports = "import vdt.cli.copy"
     process = start(filled, "main", COPY, "vdt.cli.copy", "write_json", imports=imports)
@@ -138,6 +141,7 @@ def posted(world: World, inbox: Inbox) -> World:
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "when", "named", "begun"),
     [
@@ -168,6 +172,7 @@ def test_drop_in_reports_what_hangs(
     assert not list(posted.state.rglob("*.log"))
 
 
+@pytest.mark.slow
 def test_logs_folder_that_hangs_at_the_end(posted: World, inbox: Inbox) -> None:
     process = start(
         posted,
@@ -183,6 +188,7 @@ def test_logs_folder_that_hangs_at_the_end(posted: World, inbox: Inbox) -> None:
     assert len(inbox.mails) == 1
 
 
+@pytest.mark.slow
 def test_mail_is_kept_here_where_the_share_hangs(posted: World, inbox: Inbox) -> None:
     inbox.close()
     process = start(posted, "drop_in", RUN, "fs.Folder", "open_source")
@@ -208,6 +214,7 @@ def stalled(command: list[str], world: World, stream: str) -> tuple[subprocess.P
     return world.start([sys.executable, "-c", filler, stream, *command[1:]]), time.monotonic()
 
 
+@pytest.mark.slow
 def test_nobody_reads_stderr(filled: World) -> None:
     command = [sys.executable, "-m", "vdt.cli.main", "copy", "src", "dst", "--progress", "on"]
     process, began = stalled(command, filled, "stderr")
@@ -218,6 +225,7 @@ def test_nobody_reads_stderr(filled: World) -> None:
     assert "Verdict: proven" in filled.end(process).text
 
 
+@pytest.mark.slow
 def test_nobody_reads_stdout_and_ctrl_c(filled: World) -> None:
     process, _ = stalled([sys.executable, "-m", "vdt.cli.main", *COPY], filled, "stdout")
     wait_for((filled.root / "cut.json").exists)
@@ -230,6 +238,7 @@ def test_nobody_reads_stdout_and_ctrl_c(filled: World) -> None:
     filled.end(process)
 
 
+@pytest.mark.slow
 def test_nobody_reads_an_error(filled: World) -> None:
     process, _ = stalled([sys.executable, "-m", "vdt.cli.main", "copy", "none", "dst"], filled, "stderr")
     assert process.wait(20) == 16

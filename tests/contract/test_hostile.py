@@ -119,6 +119,7 @@ def test_no_name_reaches_the_screen_or_log_of_vdt_robocopy_raw(bare: World) -> N
         assert not RAW.search(said.replace("\r\n", "\n").replace("\r", "")), said
 
 
+@pytest.mark.slow
 def test_a_password_is_written_nowhere(world: World) -> None:
     """Taken from the environment, with a server that is not there: in no log, no mail that is kept, no JSON."""
     world.configure(
@@ -133,6 +134,7 @@ def test_a_password_is_written_nowhere(world: World) -> None:
         assert SECRET not in text, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o002, 0o077])
 def test_nothing_is_writable_for_everybody_and_the_local_state_is_private(
     world: World, inbox: Inbox, umask: int
@@ -155,6 +157,7 @@ def test_nothing_is_writable_for_everybody_and_the_local_state_is_private(
             assert not path.stat().st_mode & 0o077, f"{path} {stat.filemode(path.stat().st_mode)}"
 
 
+@pytest.mark.slow
 def test_what_waits_on_this_machine_is_private(world: World, inbox: Inbox) -> None:
     """Where the share takes neither mail nor log."""
     inbox.close()

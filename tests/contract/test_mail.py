@@ -160,6 +160,7 @@ def test_failed_run_without_a_run_folder_sends_a_mail(posted: World, inbox: Inbo
     assert inbox.only()["Subject"] == "Vizgen data transfer failed for run: NO_SUCH_RUN"
 
 
+@pytest.mark.slow
 def test_mail_that_cannot_be_sent_is_kept_and_sent_by_the_next_run(posted: World, inbox: Inbox) -> None:
     inbox.close()
     result = posted.drop_in(RUN_ID)

@@ -654,6 +654,7 @@ def settle_trees(trees: Trees) -> None:
     write_tree(trees.destination, OLD, mtime_ns=1_500_000_000_000_000_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flush", [fs.Flush.VOLUME, fs.Flush.FILE])
 def test_whichever_call_fails_nothing_is_wrong_and_the_next_run_heals(trees: Trees, flush: fs.Flush) -> None:
     job = tree_job(trees.source, trees.destination, flush=flush, cold=False)  # a cold read waits for the real disk
@@ -688,6 +689,7 @@ def test_whichever_call_is_the_last_that_works_success_is_never_said(trees: Tree
         heals(trees, cold=False, existing=Existing.TRUST)
 
 
+@pytest.mark.slow
 def test_whichever_call_fails_in_vdt_copy_the_next_one_ends_right(tmp_path: Path) -> None:
     small = {name: data for name, data in FILES.items() if name != BIG}
     trees = fresh_trees(tmp_path, small)

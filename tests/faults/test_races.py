@@ -49,6 +49,7 @@ def swapped(folder: str) -> Act:
     return act
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_deep", [False, True], ids=["new folders", "folders that are there"])
 @pytest.mark.parametrize("folder", ["new", "old", "new/deep"])
 def test_a_folder_swapped_for_a_link_lets_nothing_out(trees: Trees, folder: str, with_deep: bool) -> None:
@@ -64,6 +65,7 @@ def test_a_folder_swapped_for_a_link_lets_nothing_out(trees: Trees, folder: str,
     assert number > 100
 
 
+@pytest.mark.slow
 def test_a_file_swapped_for_a_link_is_replaced_and_never_written_through(trees: Trees) -> None:
     def swap(trees: Trees) -> None:
         place = trees.destination / "a.bin"
@@ -123,6 +125,7 @@ CHANGES: List[Act] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_source_that_changes_meanwhile_gives_its_own_bytes_or_is_named(trees: Trees, change: Act) -> None:
     """No byte of what a link leads to arrives; a file that is not as it was listed is right, as it is now, or named.
@@ -154,6 +157,7 @@ def alone(act: Callable[[], None]) -> None:
     thread.join()
 
 
+@pytest.mark.slow
 def test_the_second_of_two_is_refused_whenever_it_comes(trees: Trees) -> None:
     """At every call of the first one, from taking the lock on: refused, and the first ends as if alone."""
     number, refused, ran = 1, 0, 0
