@@ -6,6 +6,7 @@ Writes one small probe at the destination and removes it. Never touches the sour
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Callable, List, Optional, Sequence, Set, Tuple, TypeVar
@@ -17,6 +18,7 @@ from vdt.model import Kind, Policy
 from vdt.troubles import NO_RIGHT_TO_WRITE, NO_ROOM
 
 _TRIES = 3
+_PAUSES_S = (0.0, 0.0, 0.02, 0.1, 0.4)  # before each try to show a read past the cache
 _PROBE_BYTES = 64 << 10  # several blocks, so that it lies on the medium as large files do
 _SMALL_BYTES = 40  # so few that ext4 (inline_data) keeps them beside the file's name, where O_DIRECT does not reach
 _PROBE_TIME_NS = 1_699_999_999_999_999_999  # an odd second and all nines: whatever a share rounds to shows in full
@@ -296,10 +298,11 @@ def past_cache(folder: fs.Folder, name: str) -> str:
     The system serves O_DIRECT from the cache where it has to, and does not say so. So it is watched: after an
     ordinary read the file's beginning lies in the cache (the system answers yes, so its answers can be trusted here);
     then it is dropped and read with O_DIRECT; if it still does not lie there, the read did not go through the cache.
-    Pages are now and then not dropped at the first call, hence the tries.
+    On a busy computer pages are now and then not dropped at the first call, hence the tries and the pauses.
     """
     why = ""
-    for _ in range(_TRIES):
+    for pause_s in _PAUSES_S:
+        time.sleep(pause_s)
         try:
             plain = _beginning(folder, name, cold=False)
             before = folder.cached(name)
