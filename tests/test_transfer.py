@@ -430,7 +430,7 @@ def test_the_default_waits_grow(place: Place, monkeypatch: pytest.MonkeyPatch) -
     times = [when for when, name in refuser.when if name == "a.txt"]
     waited = [later - earlier for earlier, later in zip(times, times[1:])]
     assert len(waited) == len(DEFAULT_WAITS_S)
-    assert all(wait <= took < wait + 200 for wait, took in zip(DEFAULT_WAITS_S, waited)), waited
+    assert all(wait <= took < wait + 40 for wait, took in zip(DEFAULT_WAITS_S, waited)), waited
     assert [f"in {wait:g} s" in " ".join(place.bar.said) for wait in DEFAULT_WAITS_S] == [True] * 5
     assert result.failed[0].attempts == 6 and result.retries == 5
 

@@ -24,10 +24,6 @@ python_of() { # VERSION ARGUMENTS...
   (cd "$(prefix_of "$1")/drive_c/home" && PYTHONDONTWRITEBYTECODE=1 windows "$1" "$(python_exe "$1")" "${@:2}")
 }
 
-unit_tests() { # VERSION PYTEST-ARGUMENTS...
-  python_of "$1" -m pytest -o 'cache_dir=C:\home\cache' -q -rs --durations=5 --rootdir 'P:\' "${@:2}"
-}
-
 install_program() { # VERSION: the wheel of this project, from a folder of wheels and without internet
   local wheels
   wheels="$(prefix_of "$1")/drive_c/py${1/./}/wheels"
@@ -84,9 +80,7 @@ suite() { # VERSION PYTEST-ARGUMENTS...
   if [ "$only" = no ]; then
     [ ${#manifests[@]} -gt 0 ] || code=1
     mapfile -t chosen < <(portable "$version")
-    # What fails among so many is run once more, alone: Wine's clock and threads stall now and then, a defect stays.
-    unit_tests "$version" "${chosen[@]}" || unit_tests "$version" --last-failed --last-failed-no-failures none "${chosen[@]}" ||
-      code=$?
+    python_of "$version" -m pytest -p no:cacheprovider -q -rs --durations=5 --rootdir 'P:\' "${chosen[@]}" || code=$?
   fi
   kill "$helper"
   end_wineserver "$version"
