@@ -21,7 +21,8 @@ from vdt.stop import StopFlag
 from vdt.vizgen import run as vizgen_run
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.layout import CopyType
-from vdt.vizgen.run import Ended, Request, Surroundings, run
+from vdt.vizgen.request import Ended, Request, Surroundings
+from vdt.vizgen.run import run
 
 
 def transfer(

@@ -29,6 +29,7 @@ from vdt.report import file_object, tree_object, verdict_words
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 from vdt.supervise import INTERRUPTED, supervised
+from vdt.tuning import DEFAULT_THREADS
 from vdt.watch import Watch
 
 Path = Union[str, "os.PathLike[str]"]
@@ -148,7 +149,7 @@ def copy_tree(
     checksum: bool = False,
     links: str = Links.COPY.value,
     streams: bool = False,
-    threads: int = 8,
+    threads: int = DEFAULT_THREADS,
     retries: int = 5,
     retry_wait_s: Optional[float] = None,
     share_wait_s: float = copytree.SHARE_WAIT_S,
@@ -270,7 +271,7 @@ def audit_tree(
     skip_proven_after: str = "",
     repair: bool = False,
     accept_source: Sequence[str] = (),
-    threads: int = 8,
+    threads: int = DEFAULT_THREADS,
     retries: int = 5,
     retry_wait_s: Optional[float] = None,
     share_wait_s: float = SHARE_WAIT_S,

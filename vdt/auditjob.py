@@ -17,6 +17,7 @@ from vdt.model import Count, Policy
 from vdt.progress import Progress, Silent
 from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
+from vdt.tuning import DEFAULT_THREADS
 from vdt.watch import Watch
 
 
@@ -35,7 +36,7 @@ class AuditJob:
     records: Records = NO_RECORDS
     recent: Records = NO_RECORDS  # proofs that are believed without a read
     by_host: Mapping[str, Records] = field(default_factory=dict)  # of other hosts
-    threads: int = 8
+    threads: int = DEFAULT_THREADS
     retry: RetryPlan = RetryPlan()
     meter: Meter = NoLimit()
     state_name: str = ""  # of our state folder where it lies inside the destination

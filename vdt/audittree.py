@@ -34,6 +34,7 @@ from vdt.retry import RetryPlan
 from vdt.scan import take_snapshot
 from vdt.stop import StopFlag
 from vdt.treelog import LogSink, NoLog
+from vdt.tuning import DEFAULT_THREADS
 from vdt.watch import Watch
 
 SHARE_WAIT_S = 600.0
@@ -51,7 +52,7 @@ class AuditRequest:
     record: bool = False  # with nothing to hold it against: read it all the same, for the record
     policy: Policy = Policy()
     strict: bool = False
-    threads: int = 8
+    threads: int = DEFAULT_THREADS
     retry: RetryPlan = RetryPlan()
     share_wait_s: float = SHARE_WAIT_S
     state: str = ""  # folder for state and evidence of this machine; "" is the usual one

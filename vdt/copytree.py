@@ -32,6 +32,7 @@ from vdt.stop import StopFlag
 from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
 from vdt.treelog import Both, LogSink, NoLog, TreeLog
+from vdt.tuning import DEFAULT_THREADS
 from vdt.watch import Watch
 
 SHARE_WAIT_S = 600.0
@@ -47,7 +48,7 @@ class CopyRequest:
     verify: Verify = Verify.COLD
     existing: Existing = Existing.TRUST
     replace_proven: bool = False
-    threads: int = 8
+    threads: int = DEFAULT_THREADS
     retry: RetryPlan = RetryPlan()
     share_wait_s: float = SHARE_WAIT_S  # how long a source or destination that is away is waited for
     log: str = ""

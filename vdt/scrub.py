@@ -25,6 +25,7 @@ from vdt.model import Judged, Kind
 from vdt.preflight import check_typed
 from vdt.printable import printable
 from vdt.stop import StopFlag
+from vdt.tuning import DEFAULT_THREADS
 
 TREES = ("raw_data", "analysis", "output")
 _NO_RUN = re.compile(r"\..*|.*\.evidence|logs", re.IGNORECASE)
@@ -83,7 +84,7 @@ class ScrubRequest:
     for_s: Optional[float] = None
     max_bytes: Optional[int] = None
     shard: Tuple[int, int] = (1, 1)
-    threads: int = 8
+    threads: int = DEFAULT_THREADS
     strict: bool = False
     state: str = ""
     share_wait_s: float = SHARE_WAIT_S

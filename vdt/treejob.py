@@ -14,6 +14,7 @@ from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat, Told
 from vdt.snapshot import Snapshot
+from vdt.tuning import DEFAULT_THREADS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class TreeJob:
     verify: Verify = Verify.COLD
     existing: Existing = Existing.PROVE
     replace_proven: bool = False
-    threads: int = 8
+    threads: int = DEFAULT_THREADS
     retry: RetryPlan = RetryPlan()
     also: Optional[str] = None
     meter: Meter = NoLimit()

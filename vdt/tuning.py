@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from typing import Optional
 
+DEFAULT_THREADS = 8  # the most, where nobody said
 WINDOW_S = 0.1  # shortest stretch that is judged
 WINDOW_UNITS = 24  # and it must hold so many files or blocks: fewer say nothing
 UNITS_A_WORKER = 8  # and so many of each worker: those that began together read, flush and rename at the same time

@@ -25,7 +25,8 @@ from vdt.vizgen import run as vizgen_run
 from vdt.vizgen.config import DEFAULT_ROBOCOPY_LIST
 from vdt.vizgen.crosscheck import CrossCheck, find_robocopy
 from vdt.vizgen.layout import CopyType
-from vdt.vizgen.run import Request, Surroundings, run
+from vdt.vizgen.request import Request, Surroundings
+from vdt.vizgen.run import run
 
 pytestmark = pytest.mark.skipif(not fs.WINDOWS, reason="needs the command lines and processes of Windows")
 

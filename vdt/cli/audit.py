@@ -29,6 +29,7 @@ from vdt.progress import Console, Progress, Silent
 from vdt.scrub import ScrubRequest, ScrubResult, parse_duration, parse_shard, parse_size, scrub
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
+from vdt.tuning import DEFAULT_THREADS
 from vdt.version import __version__
 from vdt.watch import Watch
 
@@ -97,7 +98,8 @@ def parser() -> Parser:
     runs.add_argument("--max-bytes", metavar="SIZE", help="stop after reading so much: 500G, 20T")
     runs.add_argument("--shard", metavar="N/M", help="only the N-th of M parts of the runs")
     how = p.add_argument_group("how")
-    how.add_argument("--threads", type=whole_number(1, 128), default=8, metavar="N", help="most worker threads (8)")
+    threads = f"most worker threads ({DEFAULT_THREADS})"
+    how.add_argument("--threads", type=whole_number(1, 128), default=DEFAULT_THREADS, metavar="N", help=threads)
     how.add_argument("--bwlimit", metavar="RATE", help='most bytes read a second: 100M, or "08:00,100M 19:00,off"')
     how.add_argument(
         "--share-wait",

@@ -20,6 +20,7 @@ from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.treelog import Listing, NoLog
+from vdt.tuning import DEFAULT_THREADS
 from vdt.watch import Watch
 
 _EPILOG = """\
@@ -82,9 +83,8 @@ def parser() -> Parser:
     )
     what.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
     how = p.add_argument_group("how")
-    how.add_argument(
-        "--threads", type=whole_number(1, 128), default=8, metavar="N", help="most worker threads (default 8)"
-    )
+    threads = f"most worker threads (default {DEFAULT_THREADS})"
+    how.add_argument("--threads", type=whole_number(1, 128), default=DEFAULT_THREADS, metavar="N", help=threads)
     how.add_argument(
         "--verify",
         type=verify_level,

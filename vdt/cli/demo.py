@@ -14,7 +14,8 @@ from vdt.manifest import parse
 from vdt.progress import Console
 from vdt.stop import StopFlag
 from vdt.vizgen.layout import CopyType
-from vdt.vizgen.run import Request, Surroundings, run
+from vdt.vizgen.request import Request, Surroundings
+from vdt.vizgen.run import run
 
 _CONFIG = """\
 # Written by `vdt demo`. Paths of this demonstration only; no mail is sent.

@@ -21,7 +21,8 @@ from vdt.vizgen.counts import parse_ignore_patterns
 from vdt.vizgen.crosscheck import MODES
 from vdt.vizgen.finished import QUIET_S, WAIT_H
 from vdt.vizgen.layout import CONFIG_NAME, CopyType, check_run_id, parse_copy_types
-from vdt.vizgen.run import Request, Surroundings, run
+from vdt.vizgen.request import Request, Surroundings
+from vdt.vizgen.run import run
 from vdt.watch import Watch
 
 _EPILOG = """\

@@ -31,10 +31,10 @@ from vdt.robocopy.table import OPTIONS, Status
 from vdt.stop import StopFlag
 from vdt.supervise import supervised
 from vdt.treelog import LogSink, NoLog, TreeLog
+from vdt.tuning import DEFAULT_THREADS
 from vdt.watch import Watch
 
 _HELP = ("/?", "-?", "--help", "-h")
-_DEFAULT_THREADS = 8
 _NOT_A_FOLDER = 267  # Windows: the directory name is invalid
 
 _EPILOG = """\
@@ -166,7 +166,7 @@ class _Run:
             policy=given.policy,
             verify=options.verify,
             existing=Existing(options.existing),
-            threads=given.threads or _DEFAULT_THREADS,
+            threads=given.threads or DEFAULT_THREADS,
             retry=retry,
             share_wait_s=options.share_wait,
             log=line.log,

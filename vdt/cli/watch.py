@@ -18,7 +18,8 @@ from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.layout import CONFIG_NAME, CopyType
 from vdt.vizgen.lookout import INTERVAL_S, Ending, Lookout
 from vdt.vizgen.report import RunReport
-from vdt.vizgen.run import Request, Surroundings, run
+from vdt.vizgen.request import Request, Surroundings
+from vdt.vizgen.run import run
 from vdt.vizgen.survey import check_can_prove
 from vdt.vizgen.tries import Memory, outcome_text
 from vdt.watch import Watch

@@ -23,9 +23,11 @@ from vdt.treelog import TreeLog
 from vdt.troubles import NO_SUCH_RUN
 from vdt.version import __version__
 from vdt.vizgen.auditmail import FATAL, AuditedTree, audit_mail, audit_page, audit_said, audit_verdict, objection
+from vdt.vizgen.drives import check_isilon
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.nearest import hint
-from vdt.vizgen.run import Ended, Run, check_isilon
+from vdt.vizgen.request import Ended, byte_meter
+from vdt.vizgen.run import Run
 from vdt.vizgen.verdict import verdict_object
 
 
@@ -64,7 +66,13 @@ class AuditRun(Run):
         self._tell(f"{name}: auditing {item.destination} against {held_against}")
         self._at = item
         with ExitStack() as stack:
-            tools = AuditTools(self._around.stop, self._around.progress, self._meter(), self._tell, watch=self._watch)
+            tools = AuditTools(
+                self._around.stop,
+                self._around.progress,
+                byte_meter(self._request, self._config, self._around.stop),
+                self._tell,
+                watch=self._watch,
+            )
             self._audit_tools = tools
             if asked.repair:
                 log = TreeLog(item.log)
@@ -144,7 +152,8 @@ class AuditRun(Run):
         reason = objection(trees, error) or self._unfinished()
         if error:
             self._tell(f"ERROR: {error}", level="error")
-        if self._request.json and not self._json_written(self._request.json, self._object(trees, error, code, reason)):
+        path = self._request.json
+        if path and not self._delivery.json(path, self._object(trees, error, code, reason)):
             code = FATAL
         said = audit_said(
             self._request.run_id,
@@ -159,7 +168,7 @@ class AuditRun(Run):
         )
         page = ""
         if any(tree.result is not None for tree in trees):  # one that was refused leaves no more than its log
-            page = self._write_page(audit_page(said, self._about()))
+            page = self._delivery.page(audit_page(said, self._about()))
         text = audit_mail(said, page)
         self._hand_out(text, text.plain.strip().split("\n")[-1])
         return Ended(code, text)

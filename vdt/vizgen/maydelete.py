@@ -32,17 +32,16 @@ from vdt.selection import leaves_files_out
 from vdt.stop import StopFlag
 from vdt.transfer import transfer_tree
 from vdt.treejob import TreeJob
+from vdt.tuning import DEFAULT_THREADS
 from vdt.vizgen.config import Config
 from vdt.vizgen.crosscheck import CrossCheck
+from vdt.vizgen.drives import check_drives
 from vdt.vizgen.finished import look
 from vdt.vizgen.layout import CopyType, tree_paths
 from vdt.vizgen.report import COMPLETE_LOG, TreeReport, Verdict
-from vdt.vizgen.run import check_drives
 from vdt.vizgen.tree import Settings, Tools, Tree
 from vdt.vizgen.verdict import decide
 from vdt.watch import Watch
-
-_THREADS = 8  # that list folders ahead
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def may_delete(
         verify=Verify.COLD,
         existing=Existing.PROVE,
         replace_proven=False,
-        threads=config.threads or _THREADS,
+        threads=config.threads or DEFAULT_THREADS,
         retry=RetryPlan(),
         also=None,
         share_wait_s=0.0,

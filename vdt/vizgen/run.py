@@ -14,111 +14,40 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from email.message import EmailMessage
-from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from vdt import fs
-from vdt.bwlimit import TokenBucket, parse_bwlimit
-from vdt.copyjob import NoLimit
-from vdt.errors import AbandonedError, AwayError, LostOutputError, RefusedError, StoppedError, VdtError
-from vdt.evidence import host_name, load_records
-from vdt.jsonfile import check_place, write_beside, write_json
-from vdt.model import Evidence, Existing, Verify
+from vdt.errors import AbandonedError, AwayError, RefusedError, StoppedError, VdtError
+from vdt.evidence import host_name
+from vdt.jsonfile import check_place
+from vdt.model import Evidence
 from vdt.own import get_ready
-from vdt.preflight import check_apart, check_report, check_room, check_source, unprobed
+from vdt.preflight import check_apart, check_report, check_room
 from vdt.printable import printable
-from vdt.progress import Progress
-from vdt.pulse import Pulse
-from vdt.recorder import Reports
-from vdt.report import tree_object
-from vdt.retry import RetryPlan
 from vdt.robocopy.exitcode import exit_text
 from vdt.selection import leaves_files_out
 from vdt.snapshot import Snapshot
-from vdt.stop import StopFlag
 from vdt.supervise import supervised
-from vdt.transfer import transfer_tree
-from vdt.treejob import TreeJob
-from vdt.treelog import Listing
-from vdt.troubles import NO_DISK, NO_ISILON_DRIVE, NO_SOURCE_DRIVE, NO_SUCH_RUN, STILL_WRITTEN, TREE_ELSEWHERE
+from vdt.troubles import STILL_WRITTEN
 from vdt.version import __version__
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
+from vdt.vizgen.delivery import Delivery
+from vdt.vizgen.drives import check_drives, make_logs
+from vdt.vizgen.dryrun import dry_tree, joined_code, write_object
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
-from vdt.vizgen.layout import CopyType, TreePaths, page_name, source_folders, tree_paths
-from vdt.vizgen.mail import MailText, build_message, compose
+from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
+from vdt.vizgen.mail import MailText, compose
 from vdt.vizgen.mark import Mark, unreported
 from vdt.vizgen.masterlog import MasterLog
-from vdt.vizgen.nearest import hint
 from vdt.vizgen.page import compose_page
-from vdt.vizgen.post import SmtpSettings, send
 from vdt.vizgen.report import About, Course, RunReport, TreeReport, Verdict
+from vdt.vizgen.request import Ended, Request, Surroundings, byte_meter, resolve
 from vdt.vizgen.runobject import run_object
-from vdt.vizgen.tree import SHARE_WAIT_S, Settings, Tools, Tree
-from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent
+from vdt.vizgen.tree import Tools, Tree
 from vdt.vizgen.verdict import decide, process_exit_code, verdict_lines
-from vdt.watch import Watch
-
-DEFAULT_THREADS = 8
-_MAIL_WITHIN_S = 20.0
-_MAIL_AFTER_STOP_S = 10.0
-_LOGS_WITHIN_S = 60.0  # a share that hangs at the very end is not waited for longer: what it lacks is kept here
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asked for; None where it said nothing and the configuration or the default counts."""
-
-    run_id: str
-    config: str
-    command: str
-    copy_types: Tuple[CopyType, ...] = tuple(CopyType)
-    threads: Optional[int] = None
-    ignore_python: Mapping[CopyType, FrozenSet[str]] = field(default_factory=dict)
-    ignore_robocopy: Mapping[CopyType, FrozenSet[str]] = field(default_factory=dict)
-    disk: bool = False
-    debug: bool = False
-    dry_run: bool = False
-    verify: Optional[Verify] = None
-    existing: Optional[Existing] = None
-    replace_proven: bool = False
-    bwlimit: Optional[str] = None
-    require_finished: bool = False
-    wait_finished_h: Optional[float] = None
-    lies_still: bool = False  # who asks has just seen that nothing changed for `settle_s`
-    also_hash: Optional[str] = None
-    robocopy_check: Optional[str] = None
-    ignore_space: bool = False
-    mail: bool = True
-    json: Optional[str] = None
-    robocopy_exit_code: bool = False
-    audit: bool = False
-    repair: bool = False
-    accept_source: Tuple[str, ...] = ()
-
-
-@dataclass
-class Surroundings:
-    """What the run talks to."""
-
-    stop: StopFlag
-    progress: Progress
-    say: Callable[[str], None]  # a line for the person at the terminal
-    stdout: IO[str]
-    pulse: Pulse = field(default_factory=lambda: Pulse(time.monotonic()))  # that of `progress`, where it has one
-    watch: Watch = field(default_factory=Watch)
-    wants_mail: Callable[[RunReport], bool] = lambda report: True  # asked at the end of a run that may send one
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the run ended."""
-
-    exit_code: int
-    mail: Optional[MailText] = None  # None after a dry run
-    report: Optional[RunReport] = None  # None after a dry run and an audit
 
 
 def run(request: Request, around: Surroundings) -> Ended:
@@ -154,7 +83,7 @@ class Run:
         self._request, self._config, self._around = request, config, around
         self._began = time.monotonic()
         self._started = datetime.now().astimezone()
-        self._settings = _resolve(request, config)
+        self._settings = resolve(request, config)
         self._trees: List[Tree] = []
         self._notes: List[str] = [*filter(None, [get_ready()]), *config.warnings, *config.options.remarks]
         self._witness_notes: Sequence[str] = ()
@@ -163,6 +92,14 @@ class Run:
         self._watch.roots = (config.analysis_drive, config.isilon_drive)
         self._master: Optional[MasterLog] = None
         self._mark = Mark(fs.state_home(), request.run_id)
+        self._delivery = Delivery(
+            request.run_id,
+            config,
+            around,
+            started=self._started,
+            tell=self._tell,
+            share_lost=lambda: self._share_lost,
+        )
         if not request.dry_run:
             self._master = MasterLog(fs.state_home(), self._started, debug=request.debug)
 
@@ -228,7 +165,8 @@ class Run:
         crosscheck = CrossCheck(mode, config.robocopy_list, self._settings.threads, self._tell, stop)
         self._witness_notes = crosscheck.notes
         self._wait_until_finished()
-        tools = Tools(stop, self._around.progress, self._meter(), self._tell, crosscheck, self._watch)
+        meter = byte_meter(request, config, stop)
+        tools = Tools(stop, self._around.progress, meter, self._tell, crosscheck, self._watch)
         self._trees = [
             Tree(
                 item,
@@ -249,7 +187,7 @@ class Run:
         self._check_finished()
         self._check_all_sources()
         if crosscheck.enabled:
-            _make_logs(config.logs)
+            make_logs(config.logs)
         try:
             places: Dict[Tuple[int, int], str] = {}
             for tree in self._trees:
@@ -380,49 +318,16 @@ class Run:
                     STILL_WRITTEN.sentence(tree=tree.paths.copy_type.value, path=moved, seconds=f"{settle_s:g}")
                 )
 
-    def _meter(self) -> Any:
-        text = self._request.bwlimit or self._config.bwlimit or self._config.options.bwlimit
-        if not text:
-            return NoLimit()
-        return TokenBucket(parse_bwlimit(text), wait=self._around.stop.wait)
-
     def _dry_run(self) -> int:
-        """List what a run would do. No probe, lock, log, mail or folder."""
         results = []
         for item in self._lay_out():
             check_drives(self._config, item)
-            check_source(item.source)
-            check_apart(item.source, item.destination)
             if self._finished is None:
                 self._check_finished()
-            records, _ = load_records(item.evidence_folder)
-            settings = self._settings
-            job = TreeJob(
-                source=item.source,
-                destination=item.destination,
-                target=unprobed(item.destination),
-                policy=settings.policy,
-                verify=settings.verify,
-                existing=settings.existing,
-                replace_proven=settings.replace_proven,
-                also=settings.also,
-                records=records,
-                dry_run=True,
-            )
-            result = transfer_tree(job, Reports(log=Listing(self._tell)), self._around.stop)
-            results.append((item, result))
-            self._tell(
-                f"{item.copy_type.value}: would copy {result.files.copied} files ({result.size_bytes.copied} bytes), "
-                f"skip {result.files.skipped}, extras {result.files.extras}, mismatches {result.files.mismatch}, "
-                f"failures {result.files.failed}"
-            )
-        code = 0
-        for _, result in results:
-            code = max(code, 16) if result.exit_code == 16 else code | result.exit_code
+            results.append((item, dry_tree(item, self._settings, self._tell, self._around.stop)))
+        code = joined_code(results)
         if self._request.json:
-            trees = {item.copy_type.value: tree_object(result) for item, result in results}
-            value = {"version": __version__, "command": self._request.command, "dry_run": True, "trees": trees}
-            write_json(self._request.json, {**value, "exit_code": code}, self._around.stdout)
+            write_object(self._request.json, self._around.stdout, self._request.command, results, code)
         return code if self._request.robocopy_exit_code or code >= 8 else 0
 
     @property
@@ -460,10 +365,10 @@ class Run:
         )
         if error:
             self._tell(f"ERROR: {error}", level="error")
-        if request.json:
-            report = self._write_json(request.json, report)
+        if request.json and not self._delivery.json(request.json, run_object(report, self._started)):
+            report = replace(report, exit_code=16)
         if any(tree.result is not None for tree in reports):  # one that was refused leaves no more than its log
-            report = replace(report, page=self._write_page(compose_page(report, datetime.now().astimezone())))
+            report = replace(report, page=self._delivery.page(compose_page(report, datetime.now().astimezone())))
         text = compose(report)
         self._hand_out(text, verdict_lines(report.verdict)[0], wanted=self._around.wants_mail(report))
         return Ended(report.exit_code, text, report)
@@ -471,29 +376,16 @@ class Run:
     def _hand_out(self, text: MailText, last: str, *, wanted: bool = True) -> None:
         """Mail, screen and master log of a run that is over."""
         if self._request.mail and wanted and not self._request.dry_run:
-            self._mail(text)
+            self._delivery.mail(text)
         for line in text.plain.split("\n"):
             self._log(line)
         self._tell(last)
         self._around.progress.end()
         if self._master is not None:
-            trouble = self._deliver(self._master)
+            trouble = self._delivery.master_log(self._master)
             if trouble:
                 self._around.say(trouble)
         self._mark.end()
-
-    def _write_json(self, path: str, report: RunReport) -> RunReport:
-        written = self._json_written(path, run_object(report, self._started))
-        return report if written else replace(report, exit_code=16)
-
-    def _json_written(self, path: str, value: Dict[str, Any]) -> bool:
-        try:
-            supervised(lambda: write_json(path, value, self._around.stdout), self._around.stop)
-        except (LostOutputError, AbandonedError) as error:
-            lost = f"The JSON report {path} was given up." if isinstance(error, AbandonedError) else str(error)
-            self._tell(f"ERROR: {lost}", level="error")
-            return False
-        return True
 
     def _about(self) -> About:
         kinds = {tree.paths.copy_type.value: tree.volume_kind for tree in self._trees}
@@ -510,105 +402,6 @@ class Run:
         pulse = self._around.pulse
         sizes = tuple((tree.paths.copy_type.value, tree.sizes) for tree in self._trees if tree.sizes)
         return Course(pulse.curves(), pulse.spent(time.monotonic()), sizes)
-
-    def _write_page(self, page: str) -> str:
-        """The HTML report goes into the logs folder; returns its path, "" where it could not be written, which is said
-        and changes nothing else."""
-        config = self._config
-
-        def write() -> str:
-            if not os.path.isdir(config.isilon_drive) or self._share_lost:
-                raise LostOutputError(f"The HTML report could not be written: {config.isilon_drive} is not there.")
-            fs.make_folder(config.logs)
-            return write_beside(config.logs, page_name(self._request.run_id, self._started), page, "HTML report")
-
-        try:
-            if self._watch.abandoned:
-                raise AbandonedError
-            path = self._bounded(write)
-        except AbandonedError:
-            lost = f"The HTML report was given up: {config.logs} does not answer."
-        except OSError as error:
-            lost = f"The HTML report could not be written: {config.logs}: {fs.explain(error)[1]}."
-        except LostOutputError as error:
-            lost = str(error)
-        else:
-            self._tell(f"Report: {path}")
-            return path
-        self._tell(lost, level="warning")
-        return ""
-
-    def _deliver(self, master: MasterLog) -> str:
-        """The master log goes to the share, which may be what hangs; returns what is to be said of it."""
-        kept = f"The master log is kept in {fs.state_home()} for the next run: {self._config.logs} does not answer."
-        if self._watch.abandoned:
-            return kept
-        try:
-            return self._bounded(
-                lambda: master.deliver(self._config.logs, self._config.isilon_drive, away=self._share_lost)
-            )
-        except AbandonedError:
-            return kept
-
-    def _bounded(self, work: Callable[[], str]) -> str:
-        return supervised(work, self._around.stop, within_s=_LOGS_WITHIN_S)
-
-    def _mail(self, text: MailText) -> None:
-        config = self._config
-        settings = SmtpSettings(
-            config.smtp_server,
-            config.smtp_port,
-            config.smtp_security,
-            config.smtp_user or "",
-            config.smtp_password_env or "",
-        )
-        message = build_message(text, config.sender, config.addressees, datetime.now().astimezone(), host_name())
-        stop = self._around.stop
-        within_s = _MAIL_AFTER_STOP_S if stop else _MAIL_WITHIN_S
-        try:
-            reason = supervised(
-                lambda: send(message, settings, within_s=within_s, on_refused=self._tell),
-                stop,
-                grace_s=_MAIL_AFTER_STOP_S,
-            )
-        except AbandonedError:
-            reason = "the server did not answer before the run was stopped"
-        if reason is not None:
-            self._keep(message, reason)
-            return
-        self._tell(f"Mail sent to {', '.join(config.addressees)}.")
-        if not stop:
-            self._resend(settings, within_s)
-
-    def _resend(self, settings: SmtpSettings, within_s: float) -> None:
-        folders = (fs.state_home(),) if self._share_lost else (self._config.logs, fs.state_home())
-        try:
-            resent = supervised(
-                lambda: resend_unsent(folders, settings, within_s=within_s), self._around.stop, within_s=_LOGS_WITHIN_S
-            )
-        except AbandonedError:
-            return  # the next run looks for them again
-        for path in resent.sent:
-            self._tell(f"A mail of an earlier run was sent now: {path}")
-
-    def _keep(self, message: EmailMessage, reason: str) -> None:
-        """Keep a mail that is not out in the logs folder, or on this machine where the share fails or hangs."""
-        config, state, name = self._config, fs.state_home(), eml_name(self._request.run_id, self._started)
-
-        def in_logs() -> str:
-            logs = config.logs if os.path.isdir(config.isilon_drive) and not self._share_lost else state
-            return keep_somewhere(message, name, logs, state)
-
-        try:
-            try:
-                if self._watch.abandoned:
-                    raise AbandonedError
-                kept = self._bounded(in_logs)
-            except AbandonedError:
-                kept = keep_unsent(message, state, name, private=True)
-            self._tell(f"The mail could not be sent ({reason}). It is kept as {kept}; the next run tries again.")
-        except OSError as error:
-            self._tell(f"The mail could not be sent ({reason}) nor kept ({fs.explain(error)[1]}).", level="error")
 
     def _tell_tree(self, report: TreeReport) -> None:
         result = report.result
@@ -638,72 +431,7 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
-def _resolve(request: Request, config: Config) -> Settings:
-    """The command line beats `[vdt]`, `[vdt]` beats the option string, that beats the defaults."""
-    options = config.options
-    retries = _first(config.retries, options.retries, RetryPlan().retries)
-    wait_s = _first(config.retry_wait_s, options.retry_wait_s, None)
-    return Settings(
-        policy=options.policy,
-        verify=_first(request.verify, config.verify, Verify.COLD),
-        existing=_first(request.existing, config.existing, Existing.PROVE),
-        replace_proven=request.replace_proven,
-        threads=_first(request.threads, config.threads, options.threads, DEFAULT_THREADS),
-        retry=RetryPlan(retries, wait_s),
-        share_wait_s=_first(config.share_wait_s, SHARE_WAIT_S),
-        also=_first(request.also_hash, config.also_hash, None),
-    )
-
-
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
-
-
-def check_drives(config: Config, item: TreePaths) -> None:
-    """The source of a tree and the Isilon drive must be there before anything is made.
-
-    Raises:
-        RefusedError: one is missing; the sentence names it and the way on.
-    """
-    if not os.path.isdir(config.analysis_drive):
-        missing = NO_DISK if config.analysis_key.endswith("_disk") else NO_SOURCE_DRIVE
-        raise RefusedError(
-            missing.sentence(drive=config.analysis_drive, key=config.analysis_key, config=config.path)
-            + fs.absence(config.analysis_drive)
-        )
-    if not os.path.isdir(item.source):
-        if os.path.lexists(item.source):
-            raise RefusedError(f"The source of {item.copy_type.value}, {item.source}, is not a folder.")
-        raise RefusedError(_no_source(config, item))
-    check_isilon(config)
-
-
-def check_isilon(config: Config) -> None:
-    """The Isilon drive must be there before anything is made. Raises RefusedError."""
-    if not os.path.isdir(config.isilon_drive):
-        raise RefusedError(
-            NO_ISILON_DRIVE.sentence(drive=config.isilon_drive, config=config.path) + fs.absence(config.isilon_drive)
-        )
-
-
-def _no_source(config: Config, item: TreePaths) -> str:
-    """Why the source of a tree is not there: the run has no such tree here, or there is no such run."""
-    run_id = os.path.basename(item.source)
-    if any(os.path.isdir(path) for path in source_folders(config.analysis_drive, run_id)):
-        return TREE_ELSEWHERE.sentence(kind=item.copy_type.value, source=item.source)
-    there = [os.path.dirname(path) for path in source_folders(config.analysis_drive, run_id)]
-    said = NO_SUCH_RUN.sentence(run_id=run_id, drive=config.analysis_drive, source=item.source)
-    return f"{said} {hint(run_id, there)}"
-
-
 def _mean_threads(reports: Tuple[TreeReport, ...]) -> float:
     used = [(r.result.threads_used, r.result.copy_seconds) for r in reports if r.result is not None]
     seconds = sum(s for _, s in used)
     return sum(t * s for t, s in used) / seconds if seconds else 0.0
-
-
-def _make_logs(folder: str) -> None:
-    try:
-        fs.make_folder(folder)
-    except OSError as error:
-        raise RefusedError(f"The logs folder {folder} cannot be made: {fs.explain(error)[1]}.") from error

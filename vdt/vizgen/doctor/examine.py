@@ -19,6 +19,7 @@ from vdt.scan import take_snapshot
 from vdt.selection import PARTIAL
 from vdt.snapshot import Snapshot
 from vdt.stop import StopFlag
+from vdt.tuning import DEFAULT_THREADS
 from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.doctor.check import Check, Tell, ok, problem, warning
 from vdt.vizgen.doctor.estimate import Speed, estimate
@@ -31,7 +32,6 @@ from vdt.vizgen.doctor.wanted import Known, Wanted, paths_of
 from vdt.vizgen.layout import CopyType
 from vdt.vizgen.sources import refuse_in_sources
 
-DEFAULT_THREADS = 8
 _MAY_LIST = "Ask for the right to list it."
 _MAY_WRITE = "Ask whoever runs the storage for the right to write there."
 
