@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rows.race import OURS, RSYNC, VDT, Place, Report, race
+from rows.race import BARE_LOOP, OURS, RSYNC, VDT, Place, Report, race
 from rows.trees import write_large, write_small
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,7 +21,7 @@ def interpreter(report: Report, base: str, files: int) -> None:
     empty = os.path.join(base, "empty")
     write_small(place.source, files)
     os.makedirs(empty)
-    loop = [sys.executable, os.path.join(_HERE, "bare_loop.py"), "{source}", "{destination}"]
+    loop = [sys.executable, BARE_LOOP, "{source}", "{destination}"]
     start = [word.replace("{source}", empty) for word in VDT]
     race(report, place, {OURS: VDT, _BARE: loop, _START: start, "rsync -a": RSYNC})
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from rows.race import RSYNC, VDT, Goal, Place, Report, race
+from rows.race import BARE_LOOP, RSYNC, VDT, Goal, Place, Report, race
 from rows.rigs import slow_mount
 from rows.trees import write_small
 
@@ -26,12 +27,16 @@ _CONTENDERS = {
         "--ignore-checksum",
     ],
     "rsync -a": RSYNC,
+    "a bare verified loop, 16 threads": [sys.executable, BARE_LOOP, "{source}", "{destination}", "16"],
 }
 _BESIDE_RCLONE = {2.0: 0.7, 10.0: 0.5}
 
 
 def latency(report: Report, base: str, files: int, latency_ms: float) -> None:
-    """Ours with 16, 32 and 64 threads beside rclone with 16 and rsync; no turn warms up, no cache decides here."""
+    """Ours with 16, 32 and 64 threads beside rclone with 16, rsync, and what no proof goes below.
+
+    No turn warms up: no cache decides here.
+    """
     report.say(f"{files} files in 40 folders, {latency_ms:g} ms a call, source and destination on the mount")
     with slow_mount(base, latency_ms) as at:
         write_small(os.path.join(at["behind"], "source"), files, per_folder=-(-files // 40))

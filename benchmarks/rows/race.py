@@ -18,6 +18,7 @@ from comparing import process
 
 VDT = [sys.executable, "-m", "vdt", "copy", "{source}", "{destination}", "--quiet", "--exit", "plain"]
 RSYNC = ["rsync", "-a", "{source}/", "{destination}/"]
+BARE_LOOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bare_loop.py")
 CP = ["cp", "-a", "{source}/.", "{destination}/"]
 OURS = "vdt copy (proven)"
 
