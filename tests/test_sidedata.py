@@ -31,18 +31,28 @@ def ntfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def place(folder: Any, name: str, stream: str) -> Path:
         return beside / (folder.at(name).replace("/", "_").replace("\\", "_").replace(":", "_") + "_" + stream)
 
+    def key(folder: Any, name: str) -> str:
+        """Of a file its name; of a folder its path below the source and a slash."""
+        return name or os.path.relpath(folder.path, tmp_path / "source").replace(os.sep, "/") + "/"
+
     def streams(folder: Any, name: str) -> List[Tuple[str, int]]:
-        asked.append(name)
-        if name in broken:
-            raise broken[name]
-        return [(stream, len(data)) for stream, data in there.get(name, {}).items()]
+        known = key(folder, name)
+        if known.startswith("../copy"):  # a folder of the destination: what was written there
+            begin = place(folder, name, "").name
+            paths = [path for path in beside.iterdir() if path.name.startswith(begin)]
+            return [(path.name[len(begin) :], path.stat().st_size) for path in paths]
+        asked.append(known)
+        if known in broken:
+            raise broken[known]
+        return [(stream, len(data)) for stream, data in there.get(known, {}).items()]
 
     def open_stream(folder: Any, name: str, stream: str, *, write: bool = False) -> int:
         path = place(folder, name, stream)
+        known = key(folder, name)
         if stream in broken:
             raise broken[stream]
-        if not write and name in there:
-            path.write_bytes(there[name][stream])
+        if not write and known in there:
+            path.write_bytes(there[known][stream])
         elif not write and kind["bent"]:
             path.write_bytes(b"bent")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if write else os.O_RDONLY
@@ -102,7 +112,7 @@ def test_where_they_are_looked_for(
     _, asked, _, kind, _ = ntfs
     kind.update(remote=remote, streams=streams)
     result = copied(tmp_path, streams=asked_for)
-    assert result.proven and sorted(asked) == (["a.txt", "b.txt"] if looks else [])
+    assert result.proven and sorted(asked) == (["./", "a.txt", "b.txt", "folder/"] if looks else [])
     assert any("has no alternate data streams" in note for note in result.notes) is not streams
 
 
@@ -111,7 +121,7 @@ def test_one_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: Path, 
     broken["b.txt"] = PermissionError(13, "no")
     result = copied(tmp_path)
     assert result.proven
-    assert "Of 1 file(s) it could not be seen whether they have alternate data streams." in result.notes
+    assert "Of 1 file(s) or folder(s) it could not be seen whether they have alternate data streams." in result.notes
 
 
 @pytest.mark.parametrize("how", ["look", "open", "bent"])
@@ -137,6 +147,58 @@ def test_where_they_are_asked_for_a_stream_that_fails_fails_its_file(
     assert list((tmp_path / "copy").iterdir()) == []
     if before:
         assert len(os.listdir("/proc/self/fd")) <= before + 1, "nothing stays open"
+
+
+def kept(beside: Path) -> Dict[str, bytes]:
+    """Streams of folders of the copy, by the name of the folder and of the stream."""
+    found = {path.name.split("_copy_", 1)[1]: path.read_bytes() for path in beside.iterdir() if "_copy_" in path.name}
+    return {name: data for name, data in found.items() if ".vdt-" not in name}
+
+
+def test_streams_of_folders_are_counted_and_not_copied(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, beside = ntfs
+    there.update({"folder/": {"x": b"12"}, "a.txt": {"y": b"345"}})
+    result = copied(tmp_path)
+    assert result.proven and kept(beside) == {}
+    assert any("2 alternate data stream(s) of 1 file(s) and 1 folder(s), 5 bytes" in note for note in result.notes)
+
+
+def test_streams_of_folders_are_copied_once_and_mended(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, beside = ntfs
+    there.update({"folder/": {"x": b"12"}, "./": {"root": b"345"}})
+    wanted = {"_root": b"345", "folder__x": b"12"}
+    result = copied(tmp_path, streams=True)
+    assert result.proven and kept(beside) == wanted
+    assert any("2 alternate data stream(s) of 2 folder(s), 5 bytes" in note for note in result.notes)
+    (times,) = {path.stat().st_mtime_ns for path in beside.iterdir() if path.name.endswith("copy_folder__x")}
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=Policy(streams=True))
+    assert copy_tree(request).exit_code == 0
+    (stream,) = (path for path in beside.iterdir() if path.name.endswith("copy_folder__x"))
+    assert stream.stat().st_mtime_ns == times, "what is right is not written again"
+    stream.write_bytes(b"21")
+    assert copy_tree(request).exit_code == 0
+    assert kept(beside) == wanted
+
+
+@pytest.mark.parametrize("how", ["look", "open", "bent"])
+def test_a_stream_of_a_folder_that_fails_fails_its_folder(tmp_path: Path, ntfs: Any, how: str) -> None:
+    there, _, broken, kind, _ = ntfs
+    there["folder/"] = {"x": b"data"}
+    if how == "bent":
+        kind["bent"] = True
+    else:
+        broken["folder/" if how == "look" else "x"] = NotADirectoryError(20, "no")
+    result = copied(tmp_path, streams=True)
+    assert [problem.path for problem in result.failed] == ["folder"] and result.exit_code & 8
+    assert not result.proven
+
+
+def test_a_folder_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: Path, ntfs: Any) -> None:
+    _, _, broken, _, _ = ntfs
+    broken["folder/"] = PermissionError(13, "no")
+    result = copied(tmp_path)
+    assert result.proven
+    assert "Of 1 file(s) or folder(s) it could not be seen whether they have alternate data streams." in result.notes
 
 
 def test_the_option(tmp_path: Path) -> None:

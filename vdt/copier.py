@@ -76,6 +76,10 @@ class Copier:
         """What is to be said of all files together."""
         return self._side.notes
 
+    def carry_folder(self, folder: str) -> None:
+        """See to what a folder has beside its names, before it gets its times. Raises OSError."""
+        self._side.carry_folder(folder)
+
     def __call__(self, batch: Batch) -> List[Outcome]:
         """Do every action of a batch; outcomes come in the batch's order."""
         outcomes: List[Optional[Outcome]] = [None] * batch.count

@@ -154,10 +154,15 @@ class Folders:
                 pass  # its folder is gone, or the partial stays and is named by nothing: the next run removes it
             self._job.journals.drop(journal)
 
-    def finish(self, each: Callable[[Callable[[Tuple[str, Entry]], None], Iterable[Tuple[str, Entry]]], None]) -> None:
+    def finish(
+        self,
+        each: Callable[[Callable[[Tuple[str, Entry]], None], Iterable[Tuple[str, Entry]]], None],
+        carry: Callable[[str], None],
+    ) -> None:
         """Names, times and modes of folders, deepest first, once nothing is written in them any more.
 
-        `each` does one thing with many folders, several at a time where that is faster.
+        `each` does one thing with many folders, several at a time where that is faster; `carry` sees to what else a
+        folder has, by its relative path, and raises OSError where it could not.
         """
         policy = self._job.policy
         flushed = self._job.target.volume.flush is fs.Flush.FILE
@@ -183,6 +188,12 @@ class Folders:
                     ready=self._outage.guard,
                 )
 
+            try:
+                self._outage.again(lambda: carry(folder))
+            except FileNotFoundError:
+                pass  # an empty folder that the policy leaves out
+            except OSError as error:
+                lost.append((folder, place, error))
             try:
                 if flushed and folder in self._grown:
                     self._outage.again(flush_names)

@@ -156,7 +156,7 @@ class _Transfer:
                 if self._walked and not self._stop and not recorder.tally.dirs.failed and job.chosen is None:
                     self._folders.drop_untouched_partials()
                 if not self._stop:  # else the next run does it: a stopped one has two seconds and says no success
-                    self._folders.finish(self._ahead.each)
+                    self._folders.finish(self._ahead.each, self._copier.carry_folder)
                     self._folders.flush()
             except (AwayError, StoppedError) as error:
                 self._stop.set(str(error))

@@ -224,12 +224,16 @@ class Folder:
         os.symlink(target, self._in(name))
 
     def streams(self, name: str) -> List[Tuple[str, int]]:
-        """(name, bytes) of each alternate data stream of a file. Raises OSError where that cannot be told."""
-        return streams_of(self._in(name))
+        """(name, bytes) of each alternate data stream of a file, of the folder itself where `name` is "".
+
+        Raises:
+            OSError: that cannot be told.
+        """
+        return streams_of(self._in(name) if name else self._base)
 
     def open_stream(self, name: str, stream: str, *, write: bool = False) -> int:
-        """Open an alternate data stream of a file, to read it or to write it anew."""
-        return open_file(f"{self._in(name)}:{stream}", read=not write, write=write, anew=write)
+        """Open an alternate data stream of a file, or of the folder where `name` is "", to read it or write it anew."""
+        return open_file(f"{self._in(name) if name else self._base}:{stream}", read=not write, write=write, anew=write)
 
     def cached(self, name: str) -> Optional[bool]:
         """Windows does not tell what lies in its cache."""
