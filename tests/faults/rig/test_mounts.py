@@ -40,19 +40,21 @@ def damaged(rig: Rig, name: str) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.parametrize("level", ["reread", "cold", "both"])
 @pytest.mark.parametrize("kind", MOUNTS)
-def test_a_lesser_mount_gets_a_right_copy_and_no_second_one(rig: Rig, kind: str) -> None:
+def test_a_lesser_mount_gets_a_right_copy_and_no_second_one(rig: Rig, kind: str, level: str) -> None:
     """And what is spoiled there later is found where contents are compared."""
     on(rig, kind)
-    first = rig.copy("--threads", "3")
+    verify = ("--verify", level)
+    first = rig.copy("--threads", "3", *verify)
     exact = not kind.startswith("keeps times")
     rig.right(first, times=exact)
-    second = rig.copy()
+    second = rig.copy(*verify)
     rig.right(second, times=exact)
     assert second.json["counts"]["files"]["copied"] == 0, second
     damaged(rig, SMALL)
     assert rig.wrong() == [SMALL]
-    third = rig.copy("--checksum")
+    third = rig.copy("--checksum", *verify)
     rig.right(third, times=exact)
     assert third.json["counts"]["files"]["copied"] == 1, third
 
