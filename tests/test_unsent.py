@@ -8,14 +8,21 @@ from email.policy import SMTP
 import pytest
 from post_office import PLAIN, RUN, WHEN, Box, free_port, local, message_of, servers
 
+from vdt.vizgen import unsent as unsent_module
 from vdt.vizgen.post import send
-from vdt.vizgen.unsent import eml_name, keep_somewhere, keep_unsent, resend_unsent, unsent
+from vdt.vizgen.unsent import Resent, eml_name, keep_somewhere, keep_unsent, unsent
+
+WE = ("LAB@example.org", "core@example.org", "more@example.org")
 
 
 @pytest.fixture
 def serve():
     with servers() as start:
         yield start
+
+
+def resend_unsent(folders, settings, sender="Merscope <merscope@example.org>", addressees=WE) -> Resent:
+    return unsent_module.resend_unsent(folders, settings, sender=sender, addressees=addressees)
 
 
 def test_server_down_then_up_again(serve, tmp_path):
@@ -51,6 +58,31 @@ def test_foreign_files_are_never_mailed(serve, tmp_path):
     done = resend_unsent([str(tmp_path), str(tmp_path / "missing")], local(serve(box)))
     assert (done.sent, done.failed, box.mails) == ((), (), [])
     assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        {"addressees": ("lab@example.org",)},  # the mail has one more
+        {"addressees": ("xlab@example.org", "core@example.org")},
+        {"sender": "other@example.org"},
+    ],
+)
+def test_a_mail_for_or_of_others_is_named_and_not_sent(serve, tmp_path, configured):
+    box = Box()
+    path = keep_unsent(message_of(), str(tmp_path), eml_name(RUN, WHEN))
+    done = resend_unsent([str(tmp_path)], local(serve(box)), **configured)
+    assert (done.sent, done.failed, done.foreign, box.mails) == ((), (), (path,), [])
+    assert os.listdir(tmp_path) == [os.path.basename(path)]
+
+
+@pytest.mark.parametrize("header", ["Cc", "Bcc", "Sender", "Resent-To", "Resent-Bcc", "Resent-From"])
+def test_a_mail_with_headers_that_we_never_write_is_not_ours(serve, tmp_path, header):
+    box, message = Box(), message_of()
+    message[header] = "victim@example.org"
+    keep_unsent(message, str(tmp_path), eml_name(RUN, WHEN))
+    done = resend_unsent([str(tmp_path)], local(serve(box)), addressees=(*WE, "victim@example.org"))
+    assert (done.sent, done.foreign, box.mails) == ((), (), [])
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")

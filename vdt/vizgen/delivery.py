@@ -135,12 +135,22 @@ class Delivery:
         folders = (fs.state_home(),) if self._share_lost() else (self._config.logs, fs.state_home())
         try:
             resent = supervised(
-                lambda: resend_unsent(folders, settings, within_s=within_s), self._around.stop, within_s=_LOGS_WITHIN_S
+                lambda: resend_unsent(
+                    folders,
+                    settings,
+                    sender=self._config.sender,
+                    addressees=self._config.addressees,
+                    within_s=within_s,
+                ),
+                self._around.stop,
+                within_s=_LOGS_WITHIN_S,
             )
         except AbandonedError:
             return  # the next run looks for them again
         for path in resent.sent:
             self._tell(f"A mail of an earlier run was sent now: {path}")
+        for path in resent.foreign:
+            self._tell(f"A mail waits that is of others or for others than this configuration names; not sent: {path}")
 
     def _keep(self, message: EmailMessage, reason: str) -> None:
         """Keep a mail that is not out in the logs folder, or on this machine where the share fails or hangs."""

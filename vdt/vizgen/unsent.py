@@ -1,7 +1,9 @@
 """Mails that outlive a server that is down: kept as files beside the logs, sent by a later run.
 
 Rule 1: only a file that this program wrote is ever sent again: name, size and the mark of `build_message` say so, and
-no link is followed. Rule 2: no file is overwritten, and none is deleted before the server took its mail.
+no link is followed. As everybody who may write into the logs folder could write such a file, it goes to nobody but
+those whom the configuration of this run writes to, and in the name of its sender.
+Rule 2: no file is overwritten, and none is deleted before the server took its mail.
 Rule 3: `resend_unsent` raises nothing; `keep_unsent` does where a disk fails, and leaves no half file.
 What is not promised: a mail goes out twice, under the same Message-ID, where two runs send from one folder at the same
 moment, or where its file could be renamed but not deleted.
@@ -19,7 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+from email.utils import getaddresses
+from typing import Callable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from vdt.vizgen.layout import stamp
 from vdt.vizgen.mail import MARK
@@ -27,6 +30,7 @@ from vdt.vizgen.post import SmtpSettings, no_one, send
 
 _NAME = re.compile(r"[^\x00-\x1f/\\:]+\.\d{8}T\d{6}(?:-\d+)?\.eml\Z")
 _CLAIMED = ".sending"
+_NEVER_OURS = ("Cc", "Bcc", "Sender", "Resent-Date", "Resent-From", "Resent-To", "Resent-Cc", "Resent-Bcc")
 _LARGEST_BYTES = 16 * 1024 * 1024
 
 
@@ -36,6 +40,7 @@ class Resent:
 
     sent: Tuple[str, ...] = ()  # paths, deleted by now
     failed: Tuple[Tuple[str, str], ...] = ()  # (path, reason), still there
+    foreign: Tuple[str, ...] = ()  # paths, still there: of another sender, or for others
 
 
 def eml_name(run_id: str, when: datetime) -> str:
@@ -104,13 +109,17 @@ def resend_unsent(
     folders: Sequence[str],
     settings: SmtpSettings,
     *,
+    sender: str,
+    addressees: Sequence[str],
     within_s: float = 20.0,
     clock: Callable[[], float] = time.monotonic,
     context: Optional[ssl.SSLContext] = None,
     environ: Mapping[str, str] = os.environ,
     on_refused: Callable[[str], None] = no_one,
 ) -> Resent:
-    """Try each waiting mail once and delete those that are out. Never raises, never longer than `within_s`.
+    """Try each waiting mail of `sender` to some of `addressees` once and delete those that are out.
+
+    Never raises, never longer than `within_s`.
 
     A mail is renamed before it is sent and back where that fails: what cannot be renamed cannot be deleted either,
     and would go out again with every run.
@@ -118,9 +127,13 @@ def resend_unsent(
     deadline = clock() + within_s
     sent: List[str] = []
     failed: List[Tuple[str, str]] = []
+    foreign: List[str] = []
     for path in dict.fromkeys(path for folder in folders for path in unsent(folder)):
         message = _read(path)
         if message is None:
+            continue
+        if _mailboxes(message, "From") != _bare([sender]) or not _mailboxes(message, "To") <= _bare(addressees):
+            foreign.append(path)
             continue
         original = _unclaimed(path)
         claimed = original + _CLAIMED
@@ -154,7 +167,16 @@ def resend_unsent(
                 os.rename(claimed, original)
         except OSError as error:
             failed.append((claimed, f"it cannot be deleted or renamed: {error.strerror}"))
-    return Resent(tuple(sent), tuple(failed))
+    return Resent(tuple(sent), tuple(failed), tuple(foreign))
+
+
+def _mailboxes(message: EmailMessage, header: str) -> Set[str]:
+    return _bare([str(value) for value in message.get_all(header, [])])
+
+
+def _bare(addresses: Sequence[str]) -> Set[str]:
+    """The addresses without names, as they are compared."""
+    return {address.lower() for _, address in getaddresses(list(addresses)) if address}
 
 
 def _unclaimed(path: str) -> str:
@@ -169,6 +191,7 @@ def _read(path: str) -> Optional[EmailMessage]:
         if len(raw) > _LARGEST_BYTES:
             return None
         message = email.parser.BytesParser(EmailMessage, policy=SMTP).parsebytes(raw)
-        return message if message[MARK] and message["From"] and message["To"] and not message.defects else None
+        ours = message[MARK] and message["From"] and message["To"] and not message.defects
+        return message if ours and not any(header in message for header in _NEVER_OURS) else None
     except (OSError, ValueError, LookupError, AttributeError, TypeError, IndexError):
         return None  # the parser of headers stumbles over some malformed ones
