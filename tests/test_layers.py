@@ -20,7 +20,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     8: ("cli",),
     7: ("vizgen", "api"),
     6: ("transfer", "copytree", "audit", "auditfolders", "audittree", "repair", "mend", "scrub"),
-    5: ("engine", "recorder", "treejob", "folders", "auditrecorder", "auditjob"),
+    5: ("engine", "recorder", "treejob", "folders", "claim", "auditrecorder", "auditjob"),
     4: (
         *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
@@ -114,7 +114,6 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     ("repair", "audit"): "which is followed by another audit",
     ("repair", "mend"): "begins with the large files",
     ("repair", "transfer"): "and is a transfer",
-    ("repair", "copytree"): "under the lock of `vdt copy`",
     ("scrub", "audittree"): "one tree after the other",
     # one entry above its own command
     ("copytree", "transfer"): "`vdt copy` is one transfer with its surroundings",

@@ -11,14 +11,15 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Callable, Optional, Tuple
+from typing import Callable, Optional
 
 from vdt import fs, preflight
+from vdt.claim import claim, give_back
 from vdt.copyjob import LOST_LOCK, Meter, NoLimit
 from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.journal import Journals
-from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock, sweep
+from vdt.lock import STATE_INSIDE
 from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
@@ -135,8 +136,7 @@ def copy_tree(
             reports.watch.phase("Preparing", destination)
             made = preflight.make_missing(destination)
             try:
-                target = preflight.probe(destination)
-                lock, inside = take_lock(destination, stop, say)
+                target, lock, inside = claim(destination, stop, say)
                 stack.callback(give_back, lock, reports.watch, watched)
                 watched.prove_by(lock.seen)
                 if job.state_name and not inside:
@@ -185,54 +185,6 @@ def copy_tree(
                 result = replace(result, fatal=str(error))
         reports.watch.so_far = lambda: result
     return result
-
-
-def take_lock(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[TreeLock, bool]:
-    """Take the lock beside the destination, or inside it where that is refused for good; (lock, True when inside)."""
-    parent, name = os.path.split(os.path.realpath(destination).rstrip("/\\") or destination)
-    beside = os.path.join(parent, f".{name}.vdt")
-    inside = os.path.join(destination, STATE_INSIDE)
-    places = [(beside, False), (inside, True)]
-    try:
-        if (
-            not name
-            or fs.real_id(parent)[0] != fs.real_id(destination)[0]
-            or os.path.isfile(os.path.join(inside, LOCK_NAME))
-        ):
-            places.reverse()
-    except OSError:
-        pass
-    last: Optional[RefusedError] = None
-    for folder, is_inside in places:
-        lock = TreeLock(folder, destination, say=say, wait=stop.wait)
-        try:
-            lock.acquire()
-        except RefusedError as error:
-            if not _for_good(error.__cause__):
-                raise
-            last = error
-            continue
-        try:
-            sweep(beside if is_inside else inside)
-        except BaseException:  # memory that ends, a second Ctrl-C: nobody else would give it back
-            lock.release()
-            raise
-        return lock, is_inside
-    assert last is not None
-    raise last
-
-
-def give_back(lock: TreeLock, watch: Watch, outage: Outage) -> None:
-    """Give the lock back, unless a worker hangs that may wake up and rename: then it ends with the process; and unless
-    the destination was given up: another volume may stand there."""
-    if not watch.abandoned:
-        watch.phase("Giving back", lock.folder)
-        (lock.leave if outage.destination_lost else lock.release)()
-
-
-def _for_good(cause: Optional[BaseException]) -> bool:
-    """True where the system refuses the place itself; not for a lock that is held, nor for a disk that fails."""
-    return isinstance(cause, OSError) and (isinstance(cause, PermissionError) or fs.heal(cause) is fs.Heal.NEVER)
 
 
 def _left_inside(source: str, destination: str) -> bool:

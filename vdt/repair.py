@@ -16,7 +16,7 @@ from vdt import fs, preflight
 from vdt.audit import Audit
 from vdt.auditjob import AuditJob, AuditReports
 from vdt.chosen import States
-from vdt.copytree import give_back, take_lock
+from vdt.claim import give_back, take_lock
 from vdt.diagnosis import may_repair
 from vdt.errors import AwayError, RefusedError
 from vdt.findings import AuditResult, Finding
