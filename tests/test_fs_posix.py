@@ -490,6 +490,9 @@ def test_a_seal_flushes_where_it_is_asked_to_and_last(
 # -- flushing a volume and names -----------------------------------------------------------------------------------
 
 
+REAL_LIBC = ctypes.CDLL(None)
+
+
 class FakeLibc:
     """syncfs and statfs as a script."""
 
@@ -502,6 +505,7 @@ class FakeLibc:
         return -1 if self.code else 0
 
     def statfs(self, path: bytes, raw: Any) -> int:
+        assert REAL_LIBC.statfs(path, raw) == 0
         struct.pack_into("@l", raw, 0, self.magic)
         return 0
 
@@ -1195,3 +1199,15 @@ def test_errors_of_named_places_are_the_systems(tmp_path: Path) -> None:
         fs.write_at(fd, memoryview(b"x"), 0)
     assert caught.value.errno == errno.EBADF
     os.close(fd)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="statfs of Linux")
+def test_the_room_of_a_volume_is_that_of_statvfs(tmp_path: Path) -> None:
+    for path in (str(tmp_path), "/dev/shm", "/proc"):
+        if not os.path.isdir(path):
+            continue
+        for _ in range(20):  # others write too: until nothing changed between the two looks
+            before, found, after = os.statvfs(path), fs.volume(path).free_bytes, os.statvfs(path)
+            if before == after:
+                break
+        assert found == after.f_bavail * after.f_frsize, path

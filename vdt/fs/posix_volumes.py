@@ -39,6 +39,11 @@ _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {
 _REMOTE = frozenset({"nfs", "cifs", "smb2"})
 _NUMBERED = frozenset({"ext4", "xfs", "btrfs", "tmpfs", "ramfs", "nfs", "zfs"})
 
+# struct statfs of statfs(2) where long has 64 bits: type, block, blocks, free, available, files, free files, id, name
+# length, fragment
+_STATFS = struct.Struct("@2l5L2i2l")
+_LONGS_ARE_64_BITS = _STATFS.size == 80
+
 _MOUNTINFO = "/proc/self/mountinfo"
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -140,7 +145,7 @@ def _on_device(path: str, mounts: Dict[str, str]) -> str:
 
 def volume(path: str) -> Volume:
     """Describe the file system that holds an existing path."""
-    kind, flush, cold = "unknown", Flush.FILE, False
+    kind, flush, cold, free_bytes = "unknown", Flush.FILE, False, -1
     if sys.platform.startswith("linux"):
         raw = ctypes.create_string_buffer(256)
         if libc.statfs(os.fsencode(path), raw) != 0:
@@ -148,13 +153,18 @@ def volume(path: str) -> Volume:
             raise OSError(code, os.strerror(code), path)
         magic = struct.unpack_from("@l", raw)[0] & 0xFFFFFFFF
         kind, flush, cold = _MAGIC.get(magic, (f"type 0x{magic:x}", Flush.FILE, False))
+        if _LONGS_ARE_64_BITS:  # the same answer has it; statvfs would be another round trip on a share
+            _, block, _, _, available, _, _, _, _, _, fragment = _STATFS.unpack_from(raw)
+            free_bytes = available * (fragment or block)
+    if free_bytes < 0:
+        room = os.statvfs(path)
+        free_bytes = room.f_bavail * room.f_frsize
     cold = cold and bool(DIRECT)
-    room = os.statvfs(path)
     return Volume(
         kind=kind,
         flush=flush,
         cold_reads=cold,
         why_not_cold="" if cold else f"a read past this client's cache cannot be shown on {kind}",
         remote=kind in _REMOTE,
-        free_bytes=room.f_bavail * room.f_frsize,
+        free_bytes=free_bytes,
     )
