@@ -151,7 +151,7 @@ def test_a_file_that_becomes_a_link_between_listing_and_read_is_not_followed(
         part(self, folder, checks, done)
 
     monkeypatch.setattr(Auditor, "_part", swap)
-    monkeypatch.setattr("vdt.audit.SECOND_LOOK_S", 0.01)
+    monkeypatch.setattr("vdt.later.SECOND_LOOK_S", 0.01)
     secret = hashlib.sha1(b"of nobody's business").hexdigest()
     result = ground.audit(f"{right}  a\n{secret}  d/secret\n".encode(), "x.sha1")
     assert {finding.path for finding in result.entries} == {"a", "d/secret"} and result.exit_code == 8

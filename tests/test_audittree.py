@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 from spoil import COMPOSED, DECOMPOSED, damage, flip
 
-from vdt import audit, auditbatches, fs
+from vdt import audit, auditbatches, fs, later
 from vdt.auditreport import report_lines
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import NoLimit
@@ -58,7 +58,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(audit, "SECOND_LOOK_S", 0.01)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.01)
     return Bench(tmp_path)
 
 

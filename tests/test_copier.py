@@ -16,11 +16,12 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import pytest
 import xxhash
 
-from vdt import copier, fs, stream, verifier
-from vdt.copier import Copier, partial_name
+from vdt import fs, partial, stream, verifier
+from vdt.copier import Copier
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
 from vdt.desk import Desk
 from vdt.model import Action, Entry, Evidence, FileClass, Links, Outcome, Policy, Status, Verb, Verify
+from vdt.partial import partial_name
 from vdt.stop import StopFlag
 
 TOKEN = "0123456789abcdef"
@@ -711,7 +712,7 @@ def helped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, Any]]:
     """What a job needs to be helped by three real workers with every file above 4 MiB."""
     monkeypatch.setattr(stream, "SLOT_BYTES", SLOT)
     monkeypatch.setattr(stream, "LEAST_BYTES", 4 << 20)
-    monkeypatch.setattr(copier, "LEAST_BYTES", 4 << 20)
+    monkeypatch.setattr(partial, "LEAST_BYTES", 4 << 20)
     monkeypatch.setattr(verifier, "_STOP_CHECK_BYTES", 4 << 20)
     desk: Desk[Any] = Desk()
     desk.allow(3)
@@ -761,7 +762,7 @@ def test_a_file_that_several_work_on_arrives_like_any_other(
 def test_without_help_a_large_file_goes_its_own_way(
     place: Place, helped: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copier, "Stream", None)
+    monkeypatch.setattr(partial, "Stream", None)
     monkeypatch.setattr(stream, "Stream", None)
     (outcome,) = place.do(copy_of(place.put("f", bytes(TOGETHER))))
     assert outcome.status is Status.COPIED

@@ -23,7 +23,7 @@ pytest.importorskip("fcntl")
 import fcntl
 
 from vdt import fs
-from vdt.fs import posix, posix_handles, posix_volumes
+from vdt.fs import posix, posix_folder, posix_handles, posix_volumes
 from vdt.fs.closer import MOST_OPEN
 from vdt.model import Entry, Kind
 
@@ -513,7 +513,7 @@ class FakeLibc:
 def test_a_volume_is_flushed_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with fs.Folder(str(tmp_path)) as folder:
         folder.flush_volume()
-        monkeypatch.setattr(posix, "libc", FakeLibc(errno.EIO))
+        monkeypatch.setattr(posix_folder, "libc", FakeLibc(errno.EIO))
         with pytest.raises(OSError) as caught:
             folder.flush_volume()
     assert caught.value.errno == errno.EIO
@@ -648,7 +648,7 @@ def test_a_system_that_does_not_tell_says_neither_yes_nor_no(
     monkeypatch.setattr(os, "preadv", refuses, raising=False)
     with fs.Folder(str(tmp_path)) as folder:
         assert folder.cached("f") is None
-        monkeypatch.setattr(posix, "_NOWAIT", 0)
+        monkeypatch.setattr(posix_folder, "_NOWAIT", 0)
         assert folder.cached("f") is None
 
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_copier import TIME_NS, Place, Tap, copy_of
 
-from vdt import copier, fs, journal, stream
+from vdt import fs, journal, partial, stream
 from vdt.copier import Copier
 from vdt.copyjob import Batch, NoLimit, Part
 from vdt.copytree import CopyRequest, copy_tree
@@ -588,7 +588,7 @@ def test_who_lost_the_lock_in_a_large_file_stops_at_the_next_chunk_and_leaves_it
     large: Large, monkeypatch: pytest.MonkeyPatch, helpers: int
 ) -> None:
     """A process that stood still, and whose partial was taken up by another one meanwhile."""
-    monkeypatch.setattr(copier, "LEAST_BYTES", 0)
+    monkeypatch.setattr(partial, "LEAST_BYTES", 0)
     monkeypatch.setattr(stream, "SLOT_BYTES", 64 << 10)
     large.attempt(stop_after=2 * CHUNK + 100)
     (journal_file,) = large.state.iterdir()
@@ -688,7 +688,7 @@ class Together(Large):
 def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
     monkeypatch.setattr(stream, "SLOT_BYTES", SLOT)
     monkeypatch.setattr(stream, "LEAST_BYTES", SLOT)
-    monkeypatch.setattr(copier, "LEAST_BYTES", SLOT)
+    monkeypatch.setattr(partial, "LEAST_BYTES", SLOT)
     one = Together(tmp_path)
     yield one
     one.end()

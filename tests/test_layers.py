@@ -36,7 +36,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
             "foreign_file",
             "own",
         ),
-        *("sidedata", "listing"),
+        *("sidedata", "listing", "partial", "later"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),
@@ -75,9 +75,11 @@ EXCEPTIONS: Dict[Tuple[str, str], str] = {
     # among the verbs
     ("foreign_file", "inside"): "a few files are tried, none outside the tree",
     ("copier", "verifier"): "a copy is verified before it is renamed",
-    ("copier", "journal"): "a large partial is taken up where an earlier run ended",
+    ("copier", "partial"): "where its bytes lie until they are proven",
+    ("copier", "journal"): "of a large one",
+    ("partial", "journal"): "a large one is taken up where an earlier run ended",
     ("copier", "sidedata"): "what lies beside a file's bytes goes with them",
-    ("copier", "stream"): "a large file is read and written by several workers",
+    ("partial", "stream"): "a large file is read and written by several workers",
     ("verifier", "stream"): "and read back by several",
     ("lock", "evidence"): "host_name",
     ("listing", "outage"): "a folder is listed again when its side is back",

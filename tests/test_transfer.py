@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import pytest
 from faults.faultyfs import contents, left_partials, look, tree_job, write_tree
 
-from vdt import fs, transfer
+from vdt import fs, later
 from vdt.errors import LostOutputError
 from vdt.evidence import EvidenceWriter, load_records
 from vdt.listing import lister
@@ -97,7 +97,7 @@ class Place:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ def test_a_file_that_keeps_moving_is_unstable_by_name_and_the_rest_arrives(place
 
 
 def test_the_second_look_waits_and_a_stop_ends_that_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 30.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 30.0)
     path = only_a(place)
 
     class Restless:

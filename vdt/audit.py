@@ -8,7 +8,7 @@ file that could not be read or that moved.
 
 from __future__ import annotations
 
-import heapq
+import itertools
 import time
 from datetime import datetime
 from typing import Iterator, List, Optional, Tuple
@@ -25,6 +25,7 @@ from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
 from vdt.evidence import host_name
 from vdt.findings import AuditResult, Check, Finding
+from vdt.later import Later
 from vdt.listing import answer_s, lister
 from vdt.model import Entry, Judged, Verify
 from vdt.outage import ALWAYS_THERE, Presence, until_lost, was_away
@@ -32,8 +33,6 @@ from vdt.printable import printable
 from vdt.stop import StopFlag
 from vdt.tuning import workers_at_first
 
-SECOND_LOOK_S = 2.0  # wait before files that moved are looked at once more, at the end
-_BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
 _MOST_DOUBTS = 50
 _TROUBLE = (Judged.UNREADABLE, Judged.MISSING, Judged.UNSTABLE)
 
@@ -47,11 +46,7 @@ class Audit:
         self._job, self._out, self._stop, self._outage = job, reports, stop, outage
         self._recorder = AuditRecorder(job, reports)
         self._list = lister(job.retry, stop, outage)
-        self._waiting: List[Tuple[float, int, Check]] = []
-        self._number = 0
-        self._put_back: List[Check] = []
-        self._put_back_due = 0.0
-        self._second_look: List[Check] = []
+        self._later: Later[Check] = Later(stop)
         self._pending = 0
         self._walked = False
         self._hanging: Tuple[str, ...] = ()
@@ -176,33 +171,24 @@ class Audit:
         for batch in batcher.rest():
             yield self._sent(batch)
         self._walked = True
-        looked = False
         while not self._stop:
             yield from self._due()
-            if self._pending or self._waiting or self._put_back:
+            if self._pending or self._later.waits:
                 yield None
-            elif self._second_look and not looked:
-                looked = True
-                if self._stop.wait(SECOND_LOOK_S):
-                    return
-                again, self._second_look = self._second_look, []
-                for check in again:
-                    yield self._sent(alone(check))
-            else:
+                continue
+            last = self._later.last()
+            if not last:
                 return
+            for check in last:
+                yield self._sent(alone(check))
 
     def _sent(self, batch: CheckBatch) -> CheckBatch:
         self._pending += 1
         return batch
 
     def _due(self) -> Iterator[CheckBatch]:
-        now = time.monotonic()
-        if self._put_back and self._put_back_due <= now and not self._stop:
-            again, self._put_back = self._put_back, []
-            for check in again:
-                yield self._sent(alone(check))
-        while self._waiting and self._waiting[0][0] <= now and not self._stop:
-            yield self._sent(alone(heapq.heappop(self._waiting)[2]))
+        for check in itertools.chain(self._later.struck(), self._later.due()):
+            yield self._sent(alone(check))
 
     # -- the names -----------------------------------------------------------------------------------------------------
 
@@ -247,8 +233,7 @@ class Audit:
         if self._stop:
             return  # not looked at to the end: neither right nor wrong
         if was_away(self._outage, mark, self._stop):
-            self._put_back.append(check)
-            self._put_back_due = time.monotonic() + _BREATH_S
+            self._later.after_outage(check)
             return
         again = check._replace(attempt=check.attempt + 1)
         if judged is Judged.UNREADABLE:
@@ -256,11 +241,10 @@ class Audit:
             if wait is not None:
                 line = f"{printable(check.path)}: {finding.reason}; trying again in {wait:g} s"
                 self._out.progress.say(line)
-                self._number += 1
-                heapq.heappush(self._waiting, (time.monotonic() + wait, self._number, again))
+                self._later.after(wait, again)
                 return
         elif check.attempt == 1:
             self._out.progress.say(f"{printable(check.path)}: {finding.reason}; looked at again at the end")
-            self._second_look.append(again)
+            self._later.at_the_end(again)
             return
         self._recorder.final(finding, check)

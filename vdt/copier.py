@@ -11,18 +11,17 @@ the partial; open, fstat, read, close of the read-back; rename and a stat of the
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from vdt import fs
 from vdt.compare import conflict_words, older_or_shorter
 from vdt.copyjob import FLUSH_ALONE_BYTES, Batch, CopyJob, Part
-from vdt.hashing import Digester, digest_of, short_digest
-from vdt.journal import Journal, Journals, check_prefix
+from vdt.hashing import digest_of
+from vdt.journal import Journal, Journals
 from vdt.model import Action, Failure, FileClass, Links, Outcome, Status, Verb, Verify
+from vdt.partial import Begun, Partials, discard, partial_name
 from vdt.sidedata import SideData
-from vdt.steps import TAKEN_CODE, SidedError, Step, StoppedReadingError
-from vdt.stream import LEAST_BYTES, Stream, views_of
+from vdt.steps import TAKEN_CODE, Step, StoppedReadingError
 from vdt.verifier import Proof, Verifier
 
 _NOT_RENAMED = "the rename was said to be done and was not"
@@ -45,16 +44,6 @@ class _Staged(NamedTuple):
     resumed_bytes: int = 0
 
 
-class _Begun(NamedTuple):
-    """A partial that is open for writing: new, or taken up behind the chunks that were read again and are right."""
-
-    out: int
-    partial: str
-    journal: Optional[Journal]
-    digester: Digester  # has seen what the partial holds already
-    resumed_bytes: int = 0
-
-
 class Copier:
     """Does batches; one instance serves all workers of a tree, it keeps no state of its own.
 
@@ -64,7 +53,7 @@ class Copier:
 
     def __init__(self, job: CopyJob, journals: Optional[Journals] = None) -> None:
         self._job = job
-        self._journals = Journals() if journals is None else journals
+        self._partials = Partials(job, Journals() if journals is None else journals)
         self._verifier = Verifier(job)
         self._side = SideData(job)
         self._follow = job.policy.links is Links.FOLLOW
@@ -170,7 +159,7 @@ class Copier:
         job = self._job
         name = action.source.name
         step = Step("Copying File", source, name)
-        begun: Optional[_Begun] = None
+        begun: Optional[Begun] = None
         sealing = False
         try:
             fd = source.open_source(name, follow=self._follow)
@@ -184,10 +173,10 @@ class Copier:
                         failure = Failure("Copying File", source.at(name), TAKEN_CODE, conflict)
                         return Outcome(action, Status.CONFLICT, failure=failure)
                 step = Step("Creating Destination File", dest, name)
-                begun = self._begin_partial(dest, action, before)
+                begun = self._partials.begin(dest, action, before)
                 digester = begun.digester
                 try:
-                    self._pour(fd, begun, before[0], step, Step("Copying File", source, name))
+                    self._partials.pour(fd, begun, before[0], step, Step("Copying File", source, name))
                     after = fs.fd_stat(fd)
                 except (OSError, StoppedReadingError):
                     fs.close(begun.out)
@@ -195,7 +184,7 @@ class Copier:
                 steady = after.regular and (after.size_bytes, after.mtime_ns) == before
                 if not steady or digester.size_bytes != after.size_bytes:
                     fs.close(begun.out)
-                    self._throw_away(dest, begun.partial, begun.journal)
+                    self._partials.throw_away(dest, begun.partial, begun.journal)
                     if not fresh and not job.stop:
                         return None
                     return _unstable(action, before, after, digester.size_bytes, source.at(name))
@@ -223,11 +212,11 @@ class Copier:
                     fs.close(fd)
         except OSError as error:
             if begun is not None:  # after a flush or close that failed nothing of the partial can be trusted
-                (self._throw_away if sealing else self._leave)(dest, begun.partial, begun.journal)
+                (self._partials.throw_away if sealing else self._partials.leave)(dest, begun.partial, begun.journal)
             return step.failed(error, action)
         except StoppedReadingError:
             if begun is not None:  # else what an earlier try left was being read again: it stays as it is
-                self._leave(dest, begun.partial, begun.journal)
+                self._partials.leave(dest, begun.partial, begun.journal)
             return Outcome(action, Status.STOPPED)
         return _Staged(
             index,
@@ -253,67 +242,6 @@ class Copier:
         if not older_or_shorter(*source, (proven_bytes, action.proven_mtime_ns), self._job.policy):
             return ""
         return conflict_words(source[0], proven_bytes)
-
-    def _begin_partial(self, dest: fs.Folder, action: Action, source: Tuple[int, int]) -> _Begun:
-        """Open the partial of a source of this size and time: the one that a journal knows, else a new one.
-
-        Raises:
-            OSError: a new one cannot be created.
-        """
-        job = self._job
-        journal = self._journals.of(action.path)
-        if journal is not None:
-            begun = self._take_up(dest, journal) if (journal.size_bytes, journal.mtime_ns) == source else None
-            if begun is not None:
-                return begun
-            self._journals.notes.append(f"{action.path}: what was copied of it before could not be used; copied anew.")
-            self._throw_away(dest, journal.partial, journal)
-        partial = partial_name(action.path, *source, job.token)
-        out = self._create(dest, partial, action)
-        return _Begun(out, partial, self._journals.begin(action.path, partial, *source), Digester(job.also))
-
-    def _take_up(self, dest: fs.Folder, journal: Journal) -> Optional[_Begun]:
-        """Read the recorded chunks of a partial again and go on behind those that are right; None where none is."""
-        journal.touched = True
-        job = self._job
-        try:
-            out = dest.reopen(journal.partial)
-        except OSError:
-            return None
-        try:
-            digester, good, damaged = check_prefix(
-                out, journal, Digester(job.also), lambda fd, size: views_of(job, fd, size), job.stop
-            )
-            if not good:
-                fs.close(out)
-                return None
-            if damaged:
-                self._journals.notes.append(
-                    f"{journal.path}: of its partial {good} of {good + damaged} chunks were still right; "
-                    "the others were copied anew."
-                )
-            journal.goes_on(good)
-            fs.cut(out, journal.landed_bytes)
-        except StoppedReadingError:
-            fs.close(out)
-            raise
-        except OSError:
-            fs.close(out)
-            return None
-        job.moved(journal.landed_bytes)
-        return _Begun(out, journal.partial, journal, digester, journal.landed_bytes)
-
-    def _leave(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
-        """A partial that is not finished: kept where a journal knows what has landed, removed else."""
-        if journal is None or not journal.digests:
-            self._throw_away(dest, partial, journal)
-
-    def _throw_away(self, dest: fs.Folder, partial: str, journal: Optional[Journal]) -> None:
-        if journal is not None and journal.digests and self._job.lost_lock():
-            return  # it may be in the hands of whoever holds the lock now
-        _discard(dest, partial)
-        if journal is not None:
-            self._journals.drop(journal)
 
     def _stage_whole(
         self, index: int, action: Action, source: fs.Folder, dest: fs.Folder
@@ -348,7 +276,7 @@ class Copier:
                 other_times=entry.other_times,
             )
         except OSError as error:
-            _discard(dest, partial)
+            discard(dest, partial)
             return Step(operation, dest, name).failed(error, action)
         job.moved(size)
         return _Staged(index, action, source, dest, partial, digest, "", size, mtime_ns, after.mode)
@@ -361,92 +289,6 @@ class Copier:
             fs.close(out)
             raise
 
-    def _pour(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
-        """Everything from `fd` that the partial lacks.
-
-        Raises:
-            SidedError: an OSError, with the side that gave it.
-            StoppedReadingError: the run was asked to stop in the middle, or has lost its lock.
-        """
-        if self._job.helpers and size - begun.digester.size_bytes >= LEAST_BYTES:
-            self._pour_together(fd, begun, size, writing, reading)
-        else:
-            self._pour_alone(fd, begun, size, writing, reading)
-
-    def _pour_alone(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
-        job, out, digester = self._job, begun.out, begun.digester
-        views = fs.read_views(fd, size, start=digester.size_bytes)
-        step = reading
-        try:
-            while True:
-                step = reading
-                view = next(views, None)
-                if view is None:
-                    return
-                job.meter.take(len(view))
-                step = writing
-                fs.write_all(out, view)
-                self._passed(begun, view)
-                if begun.journal is not None:
-                    begun.journal.landed(digester.size_bytes)
-                if job.stop and digester.size_bytes < size:
-                    raise StoppedReadingError
-                if digester.size_bytes > size:
-                    return  # more than was promised: it grew, or it is no plain file any more; the caller looks
-        except OSError as error:
-            raise SidedError(step, error) from error
-
-    def _pour_together(self, fd: int, begun: _Begun, size: int, writing: Step, reading: Step) -> None:
-        """The same, with the help of workers that have nothing else to do."""
-        job, digester, journal = self._job, begun.digester, begun.journal
-        stream = Stream(
-            fd,
-            digester.size_bytes,
-            size,
-            take=job.meter.take,
-            crew=job.crew,
-            helpers=job.helpers,
-            out=begun.out,
-        )
-        try:
-            with closing(stream.views()) as views:
-                for view in views:
-                    self._passed(begun, view)
-                    if journal is not None:
-                        journal.landed(stream.landed_bytes)
-                    if job.stop and digester.size_bytes < size:
-                        raise StoppedReadingError
-        except OSError as error:
-            raise SidedError(writing if error is stream.write_error else reading, error) from error
-        finally:
-            if journal is not None:
-                if stream.flush_failed:
-                    journal.goes_on(0)  # rule 4: nothing of it counts
-                journal.landed(stream.landed_bytes)
-
-    def _passed(self, begun: _Begun, view: memoryview) -> None:
-        """Bytes were read, in order: what is made of them on the way.
-
-        Raises:
-            StoppedReadingError: the lock is lost, as it was asked for behind a whole chunk.
-        """
-        if self._hashed or self._job.also:
-            begun.digester.update(view)
-        else:
-            begun.digester.size_bytes += len(view)
-        self._job.moved(len(view))
-        if begun.journal is not None and begun.journal.passed(view) and self._job.lost_lock():
-            # this process may have stood still, and whoever took the tree over goes on in this very partial
-            begun.journal.let_go()
-            raise StoppedReadingError
-
-    def _create(self, dest: fs.Folder, partial: str, action: Action) -> int:
-        try:
-            return dest.create(partial, action.source.mode)
-        except FileExistsError:  # left by an earlier try of this run
-            dest.unlink(partial)
-            return dest.create(partial, action.source.mode)
-
     def _link(self, action: Action, dest: fs.Folder) -> Outcome:
         entry = action.source
         partial = partial_name(action.path, entry.size_bytes, entry.mtime_ns, self._job.token)
@@ -457,10 +299,10 @@ class Copier:
             made = dest.stat(partial)
             dest.replace(partial, entry.name)
             if not _lies_there(dest, entry.name, made.size_bytes, made.file_id):
-                _discard(dest, partial)
+                discard(dest, partial)
                 return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
-            _discard(dest, partial)
+            discard(dest, partial)
             return step.failed(error, action)
         return Outcome(action, Status.LINKED, 0, entry.mtime_ns)
 
@@ -475,7 +317,7 @@ class Copier:
             job.stop.set("the lock of this tree was lost to another transfer")
             for item in staged:
                 if item.journal is None:  # one that a journal knows may be in the hands of whoever holds the lock now
-                    _discard(item.dest, item.partial)
+                    discard(item.dest, item.partial)
             return [(item, Outcome(item.action, Status.STOPPED)) for item in staged]
         if job.destination_volume.flush is fs.Flush.VOLUME and any(s.size_bytes < FLUSH_ALONE_BYTES for s in staged):
             try:
@@ -484,7 +326,7 @@ class Copier:
                 # The error names no file and a second flush would lie: every file of the batch is written again.
                 step = Step("Copying File", staged[0].dest.path)
                 for item in staged:
-                    self._throw_away(item.dest, item.partial, item.journal)
+                    self._partials.throw_away(item.dest, item.partial, item.journal)
                 return [(item, step.failed(error, item.action)) for item in staged]
         proofs = [(item, self._proved(item)) for item in staged]
         for dest in {item.dest for item in staged}:
@@ -513,13 +355,15 @@ class Copier:
             proof = self._verifier.read_back(item.source, dest, name, item.partial, item.size_bytes, item.digest)
         except OSError as error:
             # one that cannot be read back a second time is written anew: the medium may be bad under it
-            (self._throw_away if action.attempt > 1 else self._leave)(dest, item.partial, item.journal)
+            (self._partials.throw_away if action.attempt > 1 else self._partials.leave)(
+                dest, item.partial, item.journal
+            )
             return step.failed(error, action)
         except StoppedReadingError:
-            self._leave(dest, item.partial, item.journal)
+            self._partials.leave(dest, item.partial, item.journal)
             return Outcome(action, Status.STOPPED)
         if proof.wrong:
-            self._throw_away(dest, item.partial, item.journal)
+            self._partials.throw_away(dest, item.partial, item.journal)
             side = dest if proof.wrong_side == "destination" else item.source
             return Step("Copying File", side, name).wrong(action, proof.wrong)
         if job.policy.keep_times and proof.stored_mtime_ns != item.mtime_ns:
@@ -537,18 +381,18 @@ class Copier:
         job.watch.at("Renaming File", dest, name)
         step = Step("Creating Destination File", dest, name)
         if job.lost_lock():  # asked again: since it was asked for the batch, this process may have stood still
-            self._leave(dest, item.partial, item.journal)
+            self._partials.leave(dest, item.partial, item.journal)
             return Outcome(action, Status.STOPPED)
         try:
             dest.replace(item.partial, name, item.mode if job.policy.keep_modes else None)
             if not _lies_there(dest, name, proof.size_bytes, proof.file_id):
-                self._throw_away(dest, item.partial, item.journal)
+                self._partials.throw_away(dest, item.partial, item.journal)
                 return step.wrong(action, _NOT_RENAMED)
         except OSError as error:
-            self._leave(dest, item.partial, item.journal)
+            self._partials.leave(dest, item.partial, item.journal)
             return step.failed(error, action)
         if item.journal is not None:
-            self._journals.drop(item.journal)
+            self._partials.done(item.journal)
         return Outcome(
             action,
             Status.COPIED,
@@ -564,16 +408,6 @@ class Copier:
         )
 
 
-def partial_name(path: str, size_bytes: int, mtime_ns: int, token: str) -> str:
-    """Name of the partial of one source file in one run: short, whatever the length of the target's name."""
-    text = f"{path}\0{size_bytes}\0{mtime_ns}\0{token}"
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:  # a name with undecodable bytes
-        data = text.encode("utf-8", "surrogatepass")
-    return f".vdt-{short_digest(data)}.partial"
-
-
 def _lies_there(dest: fs.Folder, name: str, size_bytes: int, file_id: Tuple[int, int]) -> bool:
     """True when what was proven has its final name, as far as the system tells files apart. A name that is not there is
     no error: it is the answer."""
@@ -582,14 +416,6 @@ def _lies_there(dest: fs.Folder, name: str, size_bytes: int, file_id: Tuple[int,
     except FileNotFoundError:
         return False
     return found.size_bytes == size_bytes and found.file_id == file_id
-
-
-def _discard(dest: fs.Folder, partial: str) -> None:
-    """Remove a partial; one that cannot be removed is cleaned up by the next complete run."""
-    try:
-        dest.unlink(partial)
-    except OSError:
-        pass
 
 
 def _unstable(action: Action, before: Tuple[int, int], after: fs.Stat, read: int, path: str) -> Outcome:

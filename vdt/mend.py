@@ -15,13 +15,13 @@ from contextlib import ExitStack
 from typing import Callable, List, Sequence, Tuple
 
 from vdt import fs
-from vdt.copier import partial_name
 from vdt.copyjob import Meter
 from vdt.diagnosis import CHUNK_BYTES
 from vdt.errors import StoppedError
 from vdt.findings import Finding
 from vdt.hashing import Digester
 from vdt.journal import Journal, Journals
+from vdt.partial import partial_name
 from vdt.stop import StopFlag
 
 _PIECE_BYTES = 1 << 20

@@ -7,7 +7,6 @@ a failed attempt: another try after a wait, a second look at the end, or giving 
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import time
 from dataclasses import replace
@@ -23,6 +22,7 @@ from vdt.desk import Desk
 from vdt.engine import Engine
 from vdt.errors import AwayError, StoppedError
 from vdt.folders import FULL, Folders
+from vdt.later import Later
 from vdt.listing import answer_s, lister
 from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Status, TreeResult, Verify
@@ -37,9 +37,7 @@ from vdt.stop import StopFlag
 from vdt.treejob import TreeJob
 from vdt.tuning import CALL_WAITS_S, workers_at_first
 
-SECOND_LOOK_S = 2.0  # wait before files that moved or were held by somebody are tried once more, at the end
 _HELD = (32, 33)  # Windows: sharing violation, lock violation
-_BREATH_S = 0.5  # between the end of an outage and the next try, for a share that comes and goes
 
 
 def transfer_tree(
@@ -77,11 +75,7 @@ class _Transfer:
         self._ahead = Lookahead(self._listed, self._folders.made, job.threads if slow else 0)
         self._list = lister(job.retry, stop, outage)
         self._watch = reports.watch
-        self._waiting: List[Tuple[float, int, Action]] = []  # heap: due, number, action
-        self._number = 0
-        self._put_back: List[Action] = []  # their attempts fell into an outage and count for nothing
-        self._put_back_due = 0.0
-        self._second_look: List[Action] = []
+        self._later: Later[Action] = Later(stop)
         self._looked: Set[str] = set()
         self._pending = 0
         self._walked = False
@@ -148,7 +142,7 @@ class _Transfer:
         if self._engine.abandoned:
             self._watch.abandoned = True
             recorder.notes += self._watch.hanging()
-        for action in [action for _, _, action in self._waiting] + self._second_look:
+        for action in self._later.untried:
             recorder.gave_up(action, "the run ended before it was tried again", unstable=False)
         if not job.dry_run and not self._outage.lost:
             self._watch.phase("Finishing", job.destination)
@@ -269,20 +263,16 @@ class _Transfer:
         for batch in batcher.rest():
             yield self._sent(batch)
         self._walked = True
-        looked = False
         while not self._stop:
             yield from self._due()
-            if self._pending or self._waiting or self._put_back:
+            if self._pending or self._later.waits:
                 yield None
-            elif self._second_look and not looked:
-                looked = True
-                if self._stop.wait(SECOND_LOOK_S):
-                    return
-                again, self._second_look = self._second_look, []
-                for action in again:
-                    yield self._sent(_alone(action))
-            else:
+                continue
+            last = self._later.last()
+            if not last:
                 return
+            for action in last:
+                yield self._sent(_alone(action))
 
     def _soon(self, folder: str, there: bool) -> bool:
         """A folder comes up: ask for what is needed of it, while there is room."""
@@ -316,15 +306,14 @@ class _Transfer:
         return batch
 
     def _due(self) -> Iterator[Batch]:
-        now = time.monotonic()
-        if self._put_back and self._put_back_due <= now and not self._stop:
-            again, self._put_back = self._put_back, []
+        struck = self._later.struck()
+        if struck:
             batcher = Batcher(files_in_a_batch(self._job.target.volume.flush))
-            for folder, actions in itertools.groupby(again, key=lambda action: action.folder):
+            for folder, actions in itertools.groupby(struck, key=lambda action: action.folder):
                 yield from map(self._sent, batcher.add(folder, list(actions)))
             yield from map(self._sent, batcher.rest())
-        while self._waiting and self._waiting[0][0] <= now and not self._stop:
-            yield self._sent(_alone(heapq.heappop(self._waiting)[2]))
+        for action in self._later.due():
+            yield self._sent(_alone(action))
 
     def _listed(self, path: str) -> List[Entry]:
         with self._watch.doing("Listing", path):
@@ -370,8 +359,7 @@ class _Transfer:
         if self._stop and status in (Status.RETRY, Status.UNSTABLE):
             return  # not tried to the end: neither done nor failed
         if was_away(self._outage, mark, self._stop):
-            self._put_back.append(action)
-            self._put_back_due = time.monotonic() + _BREATH_S
+            self._later.after_outage(action)
             return
         assert failure is not None
         reason = self._recorder.attempt_failed(outcome)
@@ -386,12 +374,11 @@ class _Transfer:
         wait = self._job.retry.wait_before(action.attempt) if status is Status.RETRY else None
         if wait is not None and not self._stop:
             self._recorder.will_retry(action, failure.reason, wait)
-            self._number += 1
-            heapq.heappush(self._waiting, (time.monotonic() + wait, self._number, again))
+            self._later.after(wait, again)
             return
         if (status is Status.UNSTABLE or failure.code in _HELD) and action.path not in self._looked and not self._stop:
             self._looked.add(action.path)
-            self._second_look.append(again)
+            self._later.at_the_end(again)
             self._recorder.looks_again(action, failure.reason)
             return
         if status is Status.RETRY:

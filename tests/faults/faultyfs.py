@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from vdt import fs
-from vdt.copier import partial_name
-from vdt.fs import posix
+from vdt.fs.posix_volumes import libc
 from vdt.model import TreeResult
+from vdt.partial import partial_name
 from vdt.plan import PARTIAL
 from vdt.preflight import Destination
 from vdt.retry import RetryPlan
@@ -124,14 +124,14 @@ class FaultyFs:
             if hasattr(os, name):
                 self._real[name] = getattr(os, name)
                 setattr(os, name, double)
-        self._syncfs = posix.libc.syncfs
-        posix.libc.syncfs = self._flush_volume  # type: ignore[assignment]
+        self._syncfs = libc.syncfs
+        libc.syncfs = self._flush_volume  # type: ignore[assignment]
         return self
 
     def __exit__(self, *_: object) -> None:
         for name, real in self._real.items():
             setattr(os, name, real)
-        posix.libc.syncfs = self._syncfs
+        libc.syncfs = self._syncfs
 
     # -- which call is it, and what happens to it ------------------------------------------------------------------
 

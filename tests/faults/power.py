@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from vdt.fs import posix
+from vdt.fs.posix_volumes import libc
 
 from .faultyfs import Call, Deed, FaultyFs
 
@@ -43,8 +43,8 @@ class Powered(FaultyFs):
         for name in ("rename", "replace"):
             setattr(os, name, self._renaming(getattr(os, name)))
         os.open = self._opening(os.open)
-        flush = posix.libc.syncfs
-        posix.libc.syncfs = self._watching(flush, lambda fd: self._all_flushed())
+        flush = libc.syncfs
+        libc.syncfs = self._watching(flush, lambda fd: self._all_flushed())
         return self
 
     def _deed(self, op: str, full: Optional[str]) -> Tuple[Optional[Deed], Optional[Call]]:

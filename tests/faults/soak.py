@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from vdt import transfer
+from vdt import later
 from vdt.copytree import copy_tree
 from vdt.errors import LostOutputError, RefusedError
 from vdt.model import Existing, Verify
@@ -142,8 +142,8 @@ class Soak:
 
 def soak(seconds: float, first_seed: int, rounds: Optional[int], say: Callable[[str], object]) -> List[str]:
     """Work until the time is over; what went wrong, in words."""
-    transfer.SECOND_LOOK_S = 0.0
-    transfer._BREATH_S = 0.0
+    later.SECOND_LOOK_S = 0.0
+    later.BREATH_S = 0.0
     root = scratch()
     wrong: List[str] = []
     marks: Dict[str, Held] = {}

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import fs, transfer
+from vdt import fs, later
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import RefusedError
 from vdt.model import Evidence, Existing, TreeResult, Verify
@@ -61,7 +61,7 @@ class Trees(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import auditor, copier, diagnosis, fs, journal, mend, transfer
+from vdt import auditor, copier, diagnosis, fs, journal, later, mend, partial, transfer
 from vdt.auditor import Auditor
 from vdt.auditstate import AuditState, state_folder
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
@@ -25,7 +25,7 @@ from vdt.copyjob import NoLimit
 from vdt.copytree import copy_tree
 from vdt.errors import RefusedError
 from vdt.findings import AuditResult, Check, Finding
-from vdt.fs import posix
+from vdt.fs import posix, posix_folder
 from vdt.hashing import Digester, digest_of
 from vdt.journal import Journals
 from vdt.lock import TreeLock
@@ -46,8 +46,8 @@ Patch = pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
-    monkeypatch.setattr(transfer, "_BREATH_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "BREATH_S", 0.0)
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ def one_write_is_enough(patch: Patch) -> None:
     def once(fd: int, view: memoryview) -> None:
         os.write(fd, view)
 
-    patch.setattr(posix, "write_all", once)
+    patch.setattr(posix_folder, "write_all", once)
     patch.setattr(fs, "write_all", once)
 
 
@@ -326,7 +326,7 @@ def chunks_are_believed(patch: Patch) -> None:
                 break
         return digester, len(found.digests), 0
 
-    patch.setattr(copier, "check_prefix", believed)
+    patch.setattr(partial, "check_prefix", believed)
 
 
 def no_lock(patch: Patch) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import fs, transfer
+from vdt import fs, later
 from vdt.evidence import EvidenceWriter
 from vdt.model import Existing, TreeResult
 from vdt.outage import Outage
@@ -128,8 +128,8 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
-    monkeypatch.setattr(transfer, "_BREATH_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "BREATH_S", 0.0)
     yield
 
 

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import transfer
+from vdt import later
 from vdt.copytree import copy_tree
 from vdt.errors import RefusedError
 
@@ -27,8 +27,8 @@ from .smalltree import FILES, OLD, Trees, request
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
-    monkeypatch.setattr(transfer, "_BREATH_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "BREATH_S", 0.0)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 pytest.importorskip("fcntl")  # modes and links are compared
 
-from vdt import transfer
+from vdt import later
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.model import Existing, Policy, Verify
 from vdt.retry import RetryPlan
@@ -226,7 +226,7 @@ class Work(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True, scope="module")
 def no_waits() -> None:
-    transfer.SECOND_LOOK_S = 0.0
+    later.SECOND_LOOK_S = 0.0
 
 
 def settled(examples: int, steps: int) -> settings:

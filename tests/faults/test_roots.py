@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import audit, outage, transfer
+from vdt import later, outage
 from vdt.audittree import AuditRequest, AuditTools, audit_tree
 from vdt.copyjob import NoLimit
 from vdt.copytree import copy_tree
@@ -39,7 +39,7 @@ STEPS = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((transfer, "SECOND_LOOK_S"), (transfer, "_BREATH_S"), (audit, "SECOND_LOOK_S")):
+    for module, name in ((later, "SECOND_LOOK_S"), (later, "BREATH_S")):
         monkeypatch.setattr(module, name, 0.0)
     for name in ("LOOK_EVERY_S", "SURE_AFTER_S"):
         monkeypatch.setattr(outage, name, 0.0)

@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.fs
 
-from vdt import fs, transfer
+from vdt import fs, later, transfer
 from vdt.copytree import copy_tree
 from vdt.model import Existing, TreeResult, Verify
 
@@ -59,8 +59,8 @@ FLUSHES = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
-    monkeypatch.setattr(transfer, "_BREATH_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "BREATH_S", 0.0)
     yield
 
 

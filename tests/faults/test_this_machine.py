@@ -15,7 +15,7 @@ pytest.importorskip("fcntl")  # the double stands before the POSIX half of vdt.f
 
 from test_journal import Large, large, small_chunks  # noqa: F401 (fixtures)
 
-from vdt import copytree, lock, recorder, transfer, verifier
+from vdt import copytree, later, lock, recorder, transfer, verifier
 from vdt.cli.main import main
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import RefusedError
@@ -31,8 +31,8 @@ from .smalltree import FILES, Trees, request, run
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
-    monkeypatch.setattr(transfer, "_BREATH_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "BREATH_S", 0.0)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_a_verifier_that_computes_a_wrong_digest_calls_it_a_mismatch(
     assert result.exit_code & 8 and [problem.path for problem in result.failed] == [name]
     assert "not what was sent" in result.failed[0].reason
     monkeypatch.undo()
-    monkeypatch.setattr(transfer, "SECOND_LOOK_S", 0.0)
+    monkeypatch.setattr(later, "SECOND_LOOK_S", 0.0)
     healed, _ = run(trees)
     trees.healed(healed.exit_code)
 

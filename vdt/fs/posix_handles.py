@@ -19,6 +19,7 @@ from vdt.fs.volume import Stat
 assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
 
 DIRECT = getattr(os, "O_DIRECT", 0)
+NOATIME: int = getattr(os, "O_NOATIME", 0)  # only the owner and root may ask for it
 WHOLE_BYTES = (1 << 20) - 1  # the largest file that `Folder.read_whole` takes: one byte short of the buffer
 _BUFFER_BYTES = 1 << 20  # 256 KiB to 1 MiB, reused, beat 8 MiB; xxhash frees the GIL only above 64 KiB
 _BLOCK_BYTES = 512  # the finest alignment of O_DIRECT
