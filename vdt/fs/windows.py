@@ -49,6 +49,12 @@ from vdt.fs.windows_process import (
 from vdt.fs.windows_volumes import absence, volume
 
 __all__ = [
+    "DIRECT_MAY_BUFFER",
+    "MODE_WORD",
+    "PROBE_MODE",
+    "PROBE_MODE_BITS",
+    "WHOLE_BYTES",
+    "WINDOWS",
     "Folder",
     "Handles",
     "absence",

@@ -26,7 +26,7 @@ from vdt.vizgen.doctor.estimate import Speed, estimate
 from vdt.vizgen.doctor.machine import look_at_machine, look_at_robocopy
 from vdt.vizgen.doctor.server import look_at_server
 from vdt.vizgen.doctor.share import TrialFolder, look_at_left_overs, try_share
-from vdt.vizgen.doctor.source import look_at_source, place_of
+from vdt.vizgen.doctor.source import look_at_drive, look_at_source
 from vdt.vizgen.doctor.speed import go_on
 from vdt.vizgen.doctor.wanted import Known, Wanted, paths_of
 from vdt.vizgen.layout import CopyType
@@ -58,7 +58,8 @@ def examine(wanted: Wanted, stop: StopFlag, tell: Tell) -> List[Check]:
     go_on(stop)
     known = Known()
     source = look_at_source(note, wanted, config, stop, known)
-    destination = _destination(note, config)
+    remedy = f"Map the drive (setting in {config.path})."
+    destination = look_at_drive(note, "Isilon drive", config.isilon_drive, remedy)
     if source and destination:
         _apart(note, wanted, config)
     if destination:
@@ -108,24 +109,6 @@ def _configuration(note: Tell, wanted: Wanted) -> Optional[Config]:
     remarks = f"; {'; '.join(config.options.remarks)}" if config.options.remarks else ""
     note(ok("Configuration", f"{config.path} can be used{remarks}"))
     return config
-
-
-def _destination(note: Tell, config: Config) -> bool:
-    drive = config.isilon_drive
-    try:
-        volume = fs.volume(drive)
-        fs.list_folder(drive, tolerant=True)
-    except OSError as error:
-        note(
-            problem(
-                "Isilon drive",
-                f"{drive} cannot be listed: {fs.explain(error)[1]}.{fs.absence(drive)}",
-                f"Map the drive (setting in {config.path}).",
-            )
-        )
-        return False
-    note(ok("Isilon drive", place_of(drive, volume)))
-    return True
 
 
 def _apart(note: Tell, wanted: Wanted, config: Config) -> None:

@@ -23,20 +23,9 @@ _LOOK_INTO = 60  # folders of a source that are searched for a large file
 
 def look_at_source(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, known: Known) -> bool:
     """The source drive, and the trees of the run."""
-    drive = config.analysis_drive
-    try:
-        volume = fs.volume(drive)
-        fs.list_folder(drive, tolerant=True)
-    except OSError as error:
-        note(
-            problem(
-                "Source drive",
-                f"{drive} cannot be listed: {fs.explain(error)[1]}.{fs.absence(drive)}",
-                f"Map the drive or plug the disk in ('{config.analysis_key}' in {config.path}).",
-            )
-        )
+    remedy = f"Map the drive or plug the disk in ('{config.analysis_key}' in {config.path})."
+    if not look_at_drive(note, "Source drive", config.analysis_drive, remedy):
         return False
-    note(ok("Source drive", place_of(drive, volume)))
     if wanted.run_id:
         sources = {kind: paths_of(wanted, config, kind).source for kind in CopyType}
         nowhere = not any(os.path.isdir(source) for source in sources.values())
@@ -51,6 +40,18 @@ def look_at_source(note: Tell, wanted: Wanted, config: Config, stop: StopFlag, k
                 note(problem("Source", f"{kind.value} is not there: {source}", remedy))
     if not wanted.quick:
         _read_source(note, wanted, config, stop, known)
+    return True
+
+
+def look_at_drive(note: Tell, what: str, drive: str, remedy: str) -> bool:
+    """Whether a drive is there and can be listed; `remedy` is for one that is not."""
+    try:
+        volume = fs.volume(drive)
+        fs.list_folder(drive, tolerant=True)
+    except OSError as error:
+        note(problem(what, f"{drive} cannot be listed: {fs.explain(error)[1]}.{fs.absence(drive)}", remedy))
+        return False
+    note(ok(what, _place_of(drive, volume)))
     return True
 
 
@@ -102,7 +103,7 @@ def _large_file(root: str, stop: StopFlag) -> Tuple[str, str]:
     return found
 
 
-def place_of(drive: str, volume: fs.Volume) -> str:
+def _place_of(drive: str, volume: fs.Volume) -> str:
     """A drive in words, with how fast it answers."""
     where = "a network drive" if volume.remote else "no network drive, as far as the system tells"
     return f"{drive}: {volume.kind}, {where}, {answer_s(drive) * 1000:.2f} ms a call"
