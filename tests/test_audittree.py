@@ -285,9 +285,9 @@ def test_a_source_that_goes_away_before_the_repair_is_not_called_repaired(
     bench.transfer()
     (bench.copy / "a.txt").unlink()
     (bench.copy / "b.bin").unlink()
-    probe = repair.preflight.probe
+    probe = repair.probe
     monkeypatch.setattr(
-        repair.preflight, "probe", lambda path: ((bench.source / "a.txt").unlink(missing_ok=True), probe(path))[1]
+        repair, "probe", lambda path: ((bench.source / "a.txt").unlink(missing_ok=True), probe(path))[1]
     )
     result = bench.audit(repair=True)
     assert result.repaired == ("b.bin",) and verdicts(result) == {"a.txt": "MISSING"} and result.exit_code == 8

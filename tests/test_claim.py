@@ -9,10 +9,10 @@ from typing import Any, List
 import pytest
 
 from vdt import claim as claim_module
-from vdt import preflight
 from vdt.claim import claim, take_lock
 from vdt.errors import LockedError, RefusedError
 from vdt.lock import LOCK_NAME
+from vdt.probe import probe
 from vdt.stop import StopFlag
 
 SHARE, DISK = 0.01, 0.0
@@ -43,7 +43,7 @@ def left(destination: Path) -> List[str]:
 
 def test_a_claim_gives_probe_and_lock_and_leaves_only_the_lock(destination: Path, answers: float) -> None:
     found, lock, inside = claim(str(destination), StopFlag(), silent)
-    alone = preflight.probe(str(destination))
+    alone = probe(str(destination))
     assert (found.volume.kind, found.fold_case, found.keeps_times) == (alone.volume.kind, False, True)
     assert lock.held() and not inside
     assert left(destination) == [".copy.vdt", f".copy.vdt/{LOCK_NAME}", "copy"]
@@ -56,9 +56,9 @@ def test_on_a_share_both_are_done_at_the_same_time(
 ) -> None:
     in_lock, in_probe = threading.Event(), threading.Event()
     met: List[bool] = []
-    real_probe, real_lock = preflight.probe, take_lock
+    real_probe, real_lock = probe, take_lock
 
-    def probe(path: str) -> Any:
+    def trying(path: str) -> Any:
         in_probe.set()
         met.append(in_lock.wait(5 if answers else 0))
         return real_probe(path)
@@ -68,7 +68,7 @@ def test_on_a_share_both_are_done_at_the_same_time(
         met.append(in_probe.wait(5 if answers else 0))
         return real_lock(*words)
 
-    monkeypatch.setattr(preflight, "probe", probe)
+    monkeypatch.setattr(claim_module, "probe", trying)
     monkeypatch.setattr(claim_module, "take_lock", lock)
     claim(str(destination), StopFlag(), silent)[1].release()
     assert met == ([True, True] if answers else [False, True]), "on a disk the probe comes first"
@@ -77,10 +77,10 @@ def test_on_a_share_both_are_done_at_the_same_time(
 def test_a_destination_that_refuses_gets_its_lock_back(
     destination: Path, answers: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def probe(path: str) -> Any:
+    def refuse(path: str) -> Any:
         raise RefusedError("it cannot be renamed in")
 
-    monkeypatch.setattr(preflight, "probe", probe)
+    monkeypatch.setattr(claim_module, "probe", refuse)
     with pytest.raises(RefusedError, match="renamed in"):
         claim(str(destination), StopFlag(), silent)
     assert left(destination) == ["copy"]
@@ -98,11 +98,11 @@ def test_a_destination_that_is_locked_has_nothing_left_of_the_probe(destination:
 def test_where_both_refuse_the_probe_is_heard(
     destination: Path, answers: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def probe(path: str) -> Any:
+    def refuse(path: str) -> Any:
         raise RefusedError("it cannot be written to")
 
     holder, _ = take_lock(str(destination), StopFlag(), silent)
-    monkeypatch.setattr(preflight, "probe", probe)
+    monkeypatch.setattr(claim_module, "probe", refuse)
     with pytest.raises(RefusedError, match="written to"):
         claim(str(destination), StopFlag(), silent)
     holder.release()

@@ -16,7 +16,7 @@ from vdt.errors import RefusedError, StoppedError
 from vdt.lock import TreeLock
 from vdt.model import Policy, Verify
 from vdt.options import ParsedOptions
-from vdt.preflight import Destination
+from vdt.probe import Destination
 from vdt.stop import StopFlag
 from vdt.vizgen.config import Config
 from vdt.vizgen.doctor import machine, share, source, speed

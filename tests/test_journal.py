@@ -27,7 +27,7 @@ from vdt.desk import Desk
 from vdt.hashing import ChunkDigester
 from vdt.journal import Journal, Journals
 from vdt.model import Entry, Existing, Outcome, Policy, Status, TreeResult, Verify
-from vdt.preflight import unprobed
+from vdt.probe import unprobed
 from vdt.progress import Silent
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
@@ -566,7 +566,7 @@ def test_a_file_that_fails_for_good_is_taken_up_by_the_next_run(large: Large, mo
         raise PermissionError(13, "no")
 
     with monkeypatch.context() as broken:
-        broken.setattr("vdt.copytree.preflight.probe", unprobed)  # which would be refused, too
+        broken.setattr("vdt.copytree.probe.probe", unprobed)  # which would be refused, too
         broken.setattr(fs, "write_all", refused)
         assert copied(large).exit_code & 8
     assert large.journal_files()

@@ -22,7 +22,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
     6: ("transfer", "copytree", "audit", "auditfolders", "audittree", "repair", "mend", "scrub"),
     5: ("engine", "recorder", "treejob", "folders", "claim", "auditrecorder", "auditjob"),
     4: (
-        *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "evidence", "treelog"),
+        *("scan", "copier", "verifier", "batches", "lock", "progress", "preflight", "probe", "evidence"),
         *("manifest_file", "jsonfile", "sample", "journal", "desk", "stream", "lookahead", "watch", "supervise"),
         *(
             "outage",
@@ -36,7 +36,7 @@ ROWS: Dict[int, Tuple[str, ...]] = {
             "foreign_file",
             "own",
         ),
-        *("sidedata", "listing", "partial", "later"),
+        *("sidedata", "listing", "partial", "later", "treelog"),
     ),
     3: (
         *("compare", "plan", "records", "snapshot", "closing", "tally", "hashing", "manifest", "retry", "report"),

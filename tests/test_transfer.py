@@ -21,7 +21,7 @@ from vdt.evidence import EvidenceWriter, load_records
 from vdt.listing import lister
 from vdt.manifest import SortedLines
 from vdt.model import Evidence, Existing, Grew, Links, Policy, TreeResult, Verify
-from vdt.preflight import Destination
+from vdt.probe import Destination
 from vdt.progress import Silent
 from vdt.retry import DEFAULT_WAITS_S, RetryPlan
 from vdt.scan import take_snapshot

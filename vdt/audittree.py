@@ -29,6 +29,7 @@ from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove
 from vdt.model import Count, Kind, Links, Policy
 from vdt.outage import Outage
+from vdt.probe import see_source
 from vdt.progress import Progress
 from vdt.retry import RetryPlan
 from vdt.scan import take_snapshot
@@ -332,7 +333,7 @@ class _AuditTree:
 def _volume(path: str) -> fs.Volume:
     """A side's file system, with `cold_reads` only where that was shown on files that lie there."""
     try:
-        return preflight.see_source(path, fs.volume(path), asked=True)
+        return see_source(path, fs.volume(path), asked=True)
     except OSError:
         return fs.Volume("unknown", fs.Flush.FILE, False, "the system does not say what it is")
 

@@ -6,17 +6,18 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional, Tuple
 
-from vdt import fs, preflight
+from vdt import fs
 from vdt.errors import RefusedError
 from vdt.listing import answer_s
 from vdt.lock import LOCK_NAME, STATE_INSIDE, TreeLock, sweep
 from vdt.outage import Outage
+from vdt.probe import Destination, probe
 from vdt.stop import StopFlag
 from vdt.tuning import CALL_WAITS_S
 from vdt.watch import Watch
 
 
-def claim(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[preflight.Destination, TreeLock, bool]:
+def claim(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple[Destination, TreeLock, bool]:
     """What the destination can do, its lock, and whether that lies inside it.
 
     Each takes some dozens of calls one after the other, so where calls wait both are done at the same time.
@@ -26,9 +27,9 @@ def claim(destination: str, stop: StopFlag, say: Callable[[str], None]) -> Tuple
         LockedError: somebody else holds it.
     """
     if answer_s(destination) < CALL_WAITS_S:
-        return (preflight.probe(destination), *take_lock(destination, stop, say))
+        return (probe(destination), *take_lock(destination, stop, say))
     with ThreadPoolExecutor(1, thread_name_prefix="vdt-probe") as beside:
-        probing = beside.submit(preflight.probe, destination)
+        probing = beside.submit(probe, destination)
         try:
             lock, inside = take_lock(destination, stop, say)
         except RefusedError:

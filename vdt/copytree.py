@@ -24,6 +24,7 @@ from vdt.manifest import SortedLines
 from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Existing, Policy, TreeResult, Verify
 from vdt.outage import ALWAYS_THERE, Outage, Presence
+from vdt.probe import lowered, unprobed
 from vdt.progress import Progress, Silent
 from vdt.recorder import FileSink, Reports, no_sink
 from vdt.records import NO_RECORDS
@@ -103,7 +104,7 @@ def copy_tree(
     job = TreeJob(
         source=source,
         destination=destination,
-        target=preflight.unprobed(destination),
+        target=unprobed(destination),
         policy=request.policy,
         verify=request.verify,
         existing=request.existing,
@@ -150,7 +151,7 @@ def copy_tree(
             job = replace(
                 job,
                 target=target,
-                policy=preflight.lowered(request.policy, target),
+                policy=lowered(request.policy, target),
                 token=lock.token,
                 root_created=destination in made,
                 state_name=STATE_INSIDE if inside else job.state_name,

@@ -26,6 +26,7 @@ from vdt.manifest_file import Former
 from vdt.mend import Seeder
 from vdt.model import Judged, Kind, Links, Policy, Side, Verify
 from vdt.outage import Outage
+from vdt.probe import Destination, lowered, probe
 from vdt.recorder import Reports
 from vdt.stop import StopFlag
 from vdt.transfer import transfer_tree
@@ -64,7 +65,7 @@ class Repair:
         reports.watch.phase("Preparing", job.destination)
         outage.doing = "repairing"
         try:
-            target = preflight.probe(job.destination)
+            target = probe(job.destination)
         except RefusedError as error:
             return replace(result, fatal=str(error))
         if target.fold_case:
@@ -108,12 +109,12 @@ class Repair:
         self,
         job: AuditJob,
         reports: AuditReports,
-        target: preflight.Destination,
+        target: Destination,
         chosen: Sequence[Finding],
         states: States,
         outage: Outage,
     ) -> Tuple[str, ...]:
-        policy = preflight.lowered(_copying(job.policy), target)
+        policy = lowered(_copying(job.policy), target)
         with ExitStack() as stack:
             if self.lock_folder:
                 lock = TreeLock(self.lock_folder, job.destination, say=self.say, wait=self.stop.wait)

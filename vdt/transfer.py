@@ -28,7 +28,7 @@ from vdt.lookahead import Lookahead
 from vdt.model import Action, Entry, Existing, Kind, Outcome, Status, TreeResult, Verify
 from vdt.outage import ALWAYS_THERE, Presence, until_lost, was_away
 from vdt.plan import Planner, Rules
-from vdt.preflight import see_source
+from vdt.probe import see_source
 from vdt.recorder import Recorder, Reports
 from vdt.robocopy.log import Told, options_line
 from vdt.robocopy.summary import summary

@@ -9,7 +9,7 @@ from vdt.chosen import States
 from vdt.copyjob import Meter, NoLimit
 from vdt.journal import Journals
 from vdt.model import Existing, Policy, Verify
-from vdt.preflight import Destination
+from vdt.probe import Destination
 from vdt.records import NO_RECORDS, Records
 from vdt.retry import RetryPlan
 from vdt.robocopy.log import LogFormat, Told

@@ -23,7 +23,7 @@ from vdt.fs.posix_volumes import libc
 from vdt.model import TreeResult
 from vdt.partial import partial_name
 from vdt.plan import PARTIAL
-from vdt.preflight import Destination
+from vdt.probe import Destination
 from vdt.retry import RetryPlan
 from vdt.stop import StopFlag
 from vdt.transfer import Reports, transfer_tree

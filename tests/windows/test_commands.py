@@ -65,6 +65,20 @@ def test_a_copy_is_audited_against_a_manifest(on_drive: OnDrive) -> None:
     assert entries == {"data/stack 0.dat": "DIFFERENT", "extra": "EXTRA"}
 
 
+def test_the_demonstration_that_the_readme_begins_with(on_drive: OnDrive) -> None:
+    here = on_drive("G:")
+    ran = scene.vdt("demo", cwd=here, LOCALAPPDATA=str(here / "local"))
+    assert ran.code == 0 and "May the source be deleted? YES" in ran.out, ran.out
+    compared = 0
+    for manifest in (here / "vdt_demo").rglob("*.xxh128"):
+        (source,) = (here / "vdt_demo").rglob(f"merfish_{manifest.stem}")
+        (run,) = source.iterdir()
+        there = contents(run)
+        assert contents(manifest.with_suffix("")) == there
+        compared += len(there)
+    assert compared > 2000
+
+
 def test_robocopys_own_words(on_drive: OnDrive) -> None:
     source, isilon, here = on_drive("Q:"), on_drive("L:"), on_drive("G:")
     scene.fill(source, "x")

@@ -20,7 +20,7 @@ assert sys.platform != "win32"  # lets mypy leave this file out when it checks f
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 # f_type of statfs(2): name, flush, a read that goes past the cache can be shown. That is only said of types where all
-# files of one volume behave alike once a small and a large one were tried (`preflight.past_cache`): btrfs answers
+# files of one volume behave alike once a small and a large one were tried (`probe.past_cache`): btrfs answers
 # O_DIRECT from the cache for each file that is compressed or lies in the metadata (so most small ones), zfs keeps a
 # cache of its own that no call shows, and on network and FUSE mounts RWF_NOWAIT tells nothing.
 _MAGIC: Dict[int, Tuple[str, Flush, bool]] = {

@@ -9,7 +9,8 @@ from typing import IO, Any, Callable, Dict, List, Tuple
 from vdt.evidence import load_records
 from vdt.jsonfile import write_json
 from vdt.model import TreeResult
-from vdt.preflight import check_apart, check_source, unprobed
+from vdt.preflight import check_apart, check_source
+from vdt.probe import unprobed
 from vdt.recorder import Reports
 from vdt.report import tree_object
 from vdt.stop import StopFlag

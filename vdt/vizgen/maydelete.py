@@ -23,6 +23,7 @@ from vdt.log_ends import read_ends
 from vdt.manifest import SortedLines
 from vdt.manifest_file import first_unlisted
 from vdt.model import Existing, Policy, TreeResult, Verify
+from vdt.probe import Destination, lowered, seen_by_times, unprobed
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.records import Records
@@ -142,7 +143,7 @@ class ListedTree(Tree):
         watch.phase("Reading", paths.evidence_folder)
         records, notes = load_records(paths.evidence_folder)
         self._target = _seen(paths.destination, records)
-        policy = preflight.lowered(self._settings.policy, self._target)
+        policy = lowered(self._settings.policy, self._target)
         self._settings = replace(self._settings, policy=policy)
         self._before = self._snapshot(paths.source)
         self.report = replace(self.report, before=self._counted(self._before))
@@ -204,10 +205,10 @@ class ListedTree(Tree):
         return replace(result, manifest=paths.manifest, manifest_sha256=sha256)
 
 
-def _seen(path: str, records: Records) -> preflight.Destination:
+def _seen(path: str, records: Records) -> Destination:
     """What can be said of a destination that must not be written to. How coarsely it keeps times is told by what it
     made of those on record; that names fold is seen by the folder itself answering to its name in other letters."""
-    found = preflight.unprobed(path)
+    found = unprobed(path)
     # a record counts as it is, weaker ones too: those are named as weak, not as missing
     found = replace(found, volume=replace(found.volume, cold_reads=False))
     folder, name = os.path.split(path)
@@ -215,7 +216,7 @@ def _seen(path: str, records: Records) -> preflight.Destination:
         folds = fs.real_id(os.path.join(folder, name.swapcase())) == fs.real_id(path)
     except OSError:
         folds = False
-    return preflight.seen_by_times(found, records.time_step_ns(), fold_case=folds)
+    return seen_by_times(found, records.time_step_ns(), fold_case=folds)
 
 
 def _status_of_log(path: str) -> str:

@@ -26,6 +26,7 @@ from vdt.manifest_file import Former, publish, remove, set_aside
 from vdt.model import Count, Entry, Existing, Kind, Links, Policy, TreeResult, Verify
 from vdt.outage import Outage
 from vdt.page.plots import SizeClass
+from vdt.probe import Destination, lowered, probe
 from vdt.progress import Progress
 from vdt.recorder import Reports
 from vdt.retry import RetryPlan
@@ -107,7 +108,7 @@ class Tree:
         )
         self._list = lister(settings.retry, tools.stop, self.outage)
         self._created: List[str] = []
-        self._target: Optional[preflight.Destination] = None
+        self._target: Optional[Destination] = None
         self._before: Optional[Snapshot] = None
         self._begun = self._ended = False
         policy = settings.policy
@@ -129,9 +130,9 @@ class Tree:
         preflight.check_source(self.paths.source)
         preflight.check_apart(self.paths.source, self.paths.destination)
         self._created = preflight.make_missing(self.paths.destination)
-        self._target = preflight.probe(self.paths.destination)
+        self._target = probe(self.paths.destination)
         self.outage.look()  # which volumes and folders they are
-        policy = preflight.lowered(self._settings.policy, self._target)
+        policy = lowered(self._settings.policy, self._target)
         self._settings = replace(self._settings, policy=policy)
 
     def undo(self) -> None:

@@ -15,7 +15,7 @@ from vdt import fs
 from vdt.errors import LockedError, RefusedError, StoppedError, VdtError
 from vdt.lock import TreeLock
 from vdt.model import Evidence, Kind, Verify
-from vdt.preflight import Destination, probe
+from vdt.probe import Destination, probe
 from vdt.stop import StopFlag
 from vdt.vizgen.doctor.check import Tell, ok, problem, warning
 from vdt.vizgen.doctor.estimate import Speed

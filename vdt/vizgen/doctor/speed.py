@@ -10,7 +10,7 @@ from vdt import fs
 from vdt.errors import StoppedError
 from vdt.hashing import digest_views
 from vdt.listing import answer_s
-from vdt.preflight import Destination
+from vdt.probe import Destination
 from vdt.stop import StopFlag
 from vdt.tuning import workers_at_first
 from vdt.vizgen.doctor.check import Tell, ok, problem
