@@ -566,7 +566,7 @@ def test_a_file_that_fails_for_good_is_taken_up_by_the_next_run(large: Large, mo
         raise PermissionError(13, "no")
 
     with monkeypatch.context() as broken:
-        broken.setattr("vdt.copytree.probe.probe", unprobed)  # which would be refused, too
+        broken.setattr("vdt.claim.probe", unprobed)  # which would be refused, too
         broken.setattr(fs, "write_all", refused)
         assert copied(large).exit_code & 8
     assert large.journal_files()
