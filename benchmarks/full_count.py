@@ -3,7 +3,8 @@
     python benchmarks/full_count.py DIR [--rounds 3] [--fov 398] [--bytes-divided-by 1500]
 
 Writes below DIR only, and removes what it wrote. Both contenders copy the three trees of one sample run to the same
-file system, in turn, and the clock stops after a `sync`. It informs, it does not gate: quote medians and the ratio.
+file system, in turn, and the clock stops after a `sync`. For Linux and macOS. It informs, it does not gate: quote medians
+and the ratio.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 from typing import Dict, List, NamedTuple, Tuple
 
+from comparing import process
 from vdt.sample import DEFAULT_RUN_ID
 
 _CONFIG = """\
@@ -33,18 +35,14 @@ class Taken(NamedTuple):
     peak_mib: float
 
 
-def timed(command: List[str], env: Dict[str, str]) -> Taken:
+def timed(command: List[str]) -> Taken:
     """Run a command and flush what it wrote. Raises RuntimeError where it fails."""
     began = time.monotonic()
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said.decode(errors='replace')}")
+    ended = process.run(command)
+    if ended.code:
+        raise RuntimeError(f"{' '.join(command)} ended with {ended.code}: {ended.said}")
     os.sync()
-    return Taken(time.monotonic() - began, usage.ru_maxrss / 1024)
+    return Taken(time.monotonic() - began, ended.peak_kib / 1024)
 
 
 def main() -> int:
@@ -99,14 +97,14 @@ def _count(root: str) -> Tuple[int, float]:
 
 
 def _one(name: str, source: str, destination: str, base: str) -> Taken:
-    env = {**os.environ, "XDG_STATE_HOME": os.path.join(base, "state")}
     if name == "rsync":
-        return timed(["rsync", "-a", source + "/", destination + "/"], env)
+        return timed(["rsync", "-a", source + "/", destination + "/"])
     config = os.path.join(base, "config.toml")
     with open(config, "w", encoding="utf-8") as file:
         file.write(_CONFIG.format(source=source, destination=destination))
+    state = f"XDG_STATE_HOME={os.path.join(base, 'state')}"
     command = [sys.executable, "-m", "vdt.cli.drop_in", "--no_email", "--vizgen_config", config, DEFAULT_RUN_ID]
-    return timed(command, env)
+    return timed(["env", state, *command])
 
 
 if __name__ == "__main__":
