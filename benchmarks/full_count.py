@@ -3,8 +3,8 @@
     python benchmarks/full_count.py DIR [--rounds 3] [--fov 398] [--bytes-divided-by 1500]
 
 Writes below DIR only, and removes what it wrote. Both contenders copy the three trees of one sample run to the same
-file system, in turn, and the clock stops after a `sync`. For Linux and macOS. It informs, it does not gate: quote medians
-and the ratio.
+file system, in turn, and the clock stops after a `sync`. For Linux and macOS. It informs, it does not gate: quote
+medians and the ratio.
 """
 
 from __future__ import annotations
