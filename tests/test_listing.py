@@ -10,7 +10,7 @@ import pytest
 
 from vdt import fs
 from vdt.listing import answer_s
-from vdt.tuning import workers_at_first
+from vdt.tuning import CALL_WAITS_S, workers_at_first
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *calls: Callable[[], object]) -> List[int]:
@@ -35,10 +35,16 @@ def work() -> None:
         pass
 
 
-def test_a_share_is_asked_once_and_its_answer_time_is_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_is_asked_twice_and_its_answer_time_is_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answers(monkeypatch, lambda: time.sleep(0.02))
     assert 0.019 < answer_s("x") < 1.0
-    assert asked == [0]
+    assert asked == [0, 1]
+
+
+def test_a_moment_without_the_processor_makes_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch, lambda: time.sleep(0.02), at_once)
+    assert answer_s("x") < CALL_WAITS_S
+    assert asked == [0, 1, 2]
 
 
 @pytest.mark.skipif(fs.WINDOWS, reason="the processor's clock has 16 ms there")

@@ -262,8 +262,9 @@ class Copier:
         try:
             out = dest.write_whole(partial, view, entry.mode)
             digest = digest_of(view) if self._hashed else ""
-            operation = "Copying File"
-            self._carry_side(action, source, dest, partial, out)
+            if self._side.looks:
+                operation = "Copying File"
+                self._carry_side(action, source, dest, partial, out)
             operation = "Time-Stamping Destination File"
             dest.seal(
                 out,

@@ -20,13 +20,14 @@ class SideData:
     """What lies beside the bytes of the files of one tree. Safe in threads.
 
     Attributes:
+        looks: anything is looked for at all.
         notes: what is to be said at the end, of everything together.
     """
 
     def __init__(self, job: CopyJob) -> None:
         self._job = job
         volume, self._copies = job.source_volume, job.policy.streams
-        self._looks = volume.streams and (self._copies or not volume.remote)
+        self.looks = volume.streams and (self._copies or not volume.remote)
         self._flushes = job.destination_volume.flush is not fs.Flush.NONE
         self._asked_in_vain = self._copies and not volume.streams
         self._lock = threading.Lock()
@@ -54,7 +55,7 @@ class SideData:
         Raises:
             OSError: as `carry` does.
         """
-        if not self._looks:
+        if not self.looks:
             return
         with ExitStack() as stack:
             try:
@@ -74,7 +75,7 @@ class SideData:
         self._count(folder or ".", found, is_folder=True)
 
     def _look(self, folder: fs.Folder, name: str) -> List[Tuple[str, int]]:
-        if not self._looks:
+        if not self.looks:
             return []
         try:
             return folder.streams(name)

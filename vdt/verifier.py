@@ -38,6 +38,7 @@ class Verifier:
 
     def __init__(self, job: CopyJob) -> None:
         self._job = job
+        self._reads = job.verify.rank >= Verify.REREAD.rank
         self._cold = job.verify.rank >= Verify.COLD.rank and job.destination_volume.cold_reads
         self._source_cold = job.verify is Verify.BOTH and job.source_volume.cold_reads
         self._follow = job.policy.links is Links.FOLLOW
@@ -53,7 +54,7 @@ class Verifier:
             StoppedReadingError: the run was asked to stop during a long read.
         """
         verify = self._job.verify
-        if verify.rank < Verify.REREAD.rank:
+        if not self._reads:
             found = dest.stat(partial)
             wrong = "" if found.size_bytes == size_bytes else "it was stored with another size"
             evidence = Evidence.NONE if verify is Verify.NONE else Evidence.INFLIGHT
