@@ -2,71 +2,74 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Callable, List
+from typing import List, Tuple
 
 import pytest
 
-from vdt import fs
+from vdt import fs, listing
 from vdt.listing import answer_s
 from vdt.tuning import CALL_WAITS_S, workers_at_first
 
-
-def answers(monkeypatch: pytest.MonkeyPatch, *calls: Callable[[], object]) -> List[int]:
-    """`fs.volume` does these one after the other, the last one for ever; returns the numbers of those asked."""
-    asked: List[int] = []
-
-    def volume(path: str) -> None:
-        asked.append(len(asked))
-        calls[min(len(asked), len(calls)) - 1]()
-
-    monkeypatch.setattr(fs, "volume", volume)
-    return asked
+Call = Tuple[float, float]  # how long it took, and how much of that the processor worked for it
 
 
-def at_once() -> None:
-    pass
+class Clock:
+    """Stands for `time`; each call of `fs.volume` takes what the list says, the last one for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *calls: Call) -> None:
+        self._calls = calls
+        self._now_s = self._worked_s = 100.0
+        self.asked = 0
+        monkeypatch.setattr(listing, "time", self)
+        monkeypatch.setattr(fs, "volume", self._volume)
+
+    def _volume(self, path: str) -> None:
+        took_s, worked_s = self._calls[min(self.asked, len(self._calls) - 1)]
+        self.asked += 1
+        self._now_s += took_s
+        self._worked_s += worked_s
+
+    def perf_counter(self) -> float:
+        return self._now_s
+
+    def thread_time(self) -> float:
+        return self._worked_s
 
 
-def work() -> None:
-    end = time.thread_time() + 0.003
-    while time.thread_time() < end:
-        pass
+MS = 1e-3
 
 
-def test_a_share_is_asked_twice_and_its_answer_time_is_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = answers(monkeypatch, lambda: time.sleep(0.02))
-    assert 0.019 < answer_s("x") < 1.0
-    assert asked == [0, 1]
-
-
-def test_a_moment_without_the_processor_makes_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = answers(monkeypatch, lambda: time.sleep(0.02), at_once)
-    assert answer_s("x") < CALL_WAITS_S
-    assert asked == [0, 1, 2]
-
-
-@pytest.mark.skipif(fs.WINDOWS, reason="the processor's clock has 16 ms there")
-def test_what_the_processor_worked_is_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, work)
-    assert answer_s("x") < 0.001, "each call took 3 ms, and waited for nothing"
-
-
-def test_the_shortest_of_a_few_calls_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = answers(monkeypatch, lambda: time.sleep(1e-5), at_once)  # the first one in a process
-    assert answer_s("x") < 2e-5
-    assert asked == [0, 1, 2]
+@pytest.mark.parametrize(
+    ("calls", "answer", "asked"),
+    [
+        ([(20 * MS, 0.1 * MS)], 19.9 * MS, 2),  # a share: asked twice, as each may be a round trip
+        ([(20 * MS, 0.0), (12 * MS, 0.0)], 12 * MS, 2),
+        ([(20 * MS, 0.0), (0.01 * MS, 0.0)], 0.01 * MS, 3),  # a moment without the processor makes no share
+        ([(0.01 * MS, 0.0), (20 * MS, 0.0)], 0.01 * MS, 3),
+        ([(3 * MS, 3 * MS)], 0.0, 3),  # what the processor worked is no waiting
+        ([(0.12 * MS, 0.02 * MS), (0.01 * MS, 0.01 * MS)], 0.0, 3),  # the first call of a process
+        ([(0.3 * MS, 0.0), (0.2 * MS, 0.0), (0.25 * MS, 0.0)], 0.2 * MS, 3),  # the shortest counts
+        ([(1 * MS, 16 * MS)], 0.0, 3),  # a clock of the processor that ticks coarsely
+    ],
+)
+def test_what_was_waited_for_counts(
+    monkeypatch: pytest.MonkeyPatch, calls: List[Call], answer: float, asked: int
+) -> None:
+    clock = Clock(monkeypatch, *calls)
+    assert answer_s("x") == pytest.approx(answer, abs=1e-9)
+    assert clock.asked == asked
 
 
 def test_a_side_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone() -> None:
+    def gone(path: str) -> None:
         raise OSError("away")
 
-    answers(monkeypatch, gone)
+    monkeypatch.setattr(fs, "volume", gone)
     assert answer_s("x") == 0.0
 
 
 @pytest.mark.skipif(fs.WINDOWS, reason="under Wine another process answers, which is waiting")
-def test_memory_is_answered_by_one_worker(tmp_path: Path) -> None:
-    assert workers_at_first(min(answer_s(str(tmp_path)) for _ in range(5)), 128, flushes=False) == 1
+def test_a_disk_of_this_computer_is_no_share(tmp_path: Path) -> None:
+    answer = min(answer_s(str(tmp_path)) for _ in range(5))
+    assert answer < CALL_WAITS_S and workers_at_first(answer, 128, flushes=False) == 1
