@@ -308,20 +308,20 @@ def write_tree(root: Path, files: Dict[str, bytes], *, mtime_ns: int = 1_600_000
         os.utime(path, ns=(mtime_ns + number, mtime_ns + number))
 
 
-def contents(root: Path, *, partials: bool = False) -> Dict[str, bytes]:
-    """relative path -> bytes of every file below `root`; partials only where asked for."""
+def contents(root: Path, *, partials: bool = False, of: Callable[[Path], bytes] = Path.read_bytes) -> Dict[str, bytes]:
+    """relative path -> bytes of every file below `root`, or what `of` makes of it; partials only where asked for."""
     return {
-        path.relative_to(root).as_posix(): path.read_bytes()
+        path.relative_to(root).as_posix(): of(path)
         for path in sorted(root.rglob("*"))
         if path.is_file() and (partials or not PARTIAL.match(path.name))
     }
 
 
-def look(root: Path) -> Dict[str, Tuple[bytes, int, int]]:
-    """All that must not change in a source: names, bytes, times, modes."""
+def look(root: Path, of: Callable[[Path], bytes] = Path.read_bytes) -> Dict[str, Tuple[bytes, int, int]]:
+    """All that must not change in a source: names, bytes (or what `of` makes of a file), times, modes."""
     return {
         path.relative_to(root).as_posix(): (
-            path.read_bytes() if path.is_file() else b"",
+            of(path) if path.is_file() else b"",
             path.lstat().st_mtime_ns,
             path.lstat().st_mode,
         )
