@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Callable, List
 
 import pytest
 
-from vdt import fs
+from vdt import fs, listing
 from vdt.listing import answer_s
 from vdt.tuning import workers_at_first
 
@@ -48,8 +49,15 @@ def test_what_the_processor_worked_is_no_waiting(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_shortest_of_a_few_calls_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = answers(monkeypatch, lambda: time.sleep(1e-5), at_once)  # the first one in a process
-    assert answer_s("x") < 2e-5
+    now = [0.0]
+
+    def later() -> None:
+        now[0] += 2e-5  # the first one in a process
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0], thread_time=lambda: 0.0)
+    monkeypatch.setattr(listing, "time", clock)
+    asked = answers(monkeypatch, later, at_once)
+    assert answer_s("x") == 0.0
     assert asked == [0, 1, 2]
 
 
