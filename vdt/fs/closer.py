@@ -44,7 +44,8 @@ class Closer:
 
 
 class _Crew:
-    """The threads, started as they are needed. Daemons: one that hangs keeps no process from ending."""
+    """The threads, started as they are needed, alive as long as the process. Daemons: one that hangs keeps no process
+    from ending. Their name is none of those that a command sends home before it ends (`vdt-`)."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Tuple[int, Closer]] = SimpleQueue()
@@ -58,7 +59,7 @@ class _Crew:
             self._threads += start
         self._queue.put((fd, closer))
         if start:
-            threading.Thread(target=self._work, name="vdt-closer", daemon=True).start()
+            threading.Thread(target=self._work, name="closer", daemon=True).start()
 
     def _work(self) -> None:
         while True:
