@@ -159,6 +159,7 @@ def test_a_backslash_is_a_character_where_such_a_file_is_there(tmp_path: Path, t
         (f"{D1}  ".encode() + b"x" * 300_000, 1, "256 KiB"),
         (b"\n" + b"#" * 300_000, 2, "256 KiB"),
     ],
+    ids=lambda value: value[:20] if isinstance(value, bytes) else None,
 )
 def test_hostile_manifests(tmp_path: Path, tree: Path, data: bytes, line: int, word: str) -> None:
     sums = write(tmp_path, data)

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import os
 import shutil
+import signal
 import socket
 import stat
 import struct
@@ -24,7 +25,8 @@ pytest.importorskip("fcntl")
 import fcntl
 
 from vdt import fs
-from vdt.fs import posix, posix_folder, posix_handles, posix_volumes
+from vdt.cli.terminal import guarded
+from vdt.fs import closer, posix, posix_folder, posix_handles, posix_volumes
 from vdt.fs.closer import MOST_OPEN
 from vdt.model import Entry, Kind
 
@@ -197,9 +199,26 @@ def test_where_calls_wait_files_that_were_read_are_closed_by_others_before_settl
             assert bytes(folder.read_whole(str(number), 1)[1]) == b"x"
         assert len(set(os.listdir("/proc/self/fd")) - before) <= MOST_OPEN + 2, "they do not pile up"
         folder.settle()
-        assert len(closed) == 40 and closed.count("vdt-closer") >= MOST_OPEN
+        assert len(closed) == 40 and closed.count("closer") >= MOST_OPEN
         monkeypatch.setattr(os, "close", real)
     assert set(os.listdir("/proc/self/fd")) <= before | {str(folder._fd)}
+
+
+def test_a_command_does_not_wait_for_threads_that_close_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are idle at its end, which looks like hanging; a process that would be ended for it is this one."""
+    monkeypatch.setattr(closer, "_crew", closer._Crew())
+    ended: List[int] = []
+    monkeypatch.setattr(fs, "terminate_now", ended.append)
+    (tmp_path / "x").write_bytes(b"x")
+
+    def reads(arguments: List[str]) -> int:
+        with fs.Folder(str(tmp_path), waits=True) as folder:
+            folder.read_whole("x", 1)
+            folder.settle()
+        assert any("closer" in thread.name for thread in threading.enumerate())
+        return 7
+
+    assert guarded(reads, [], debug=False) == 7 and ended == []
 
 
 def test_the_mode_of_a_folder_or_file_is_never_that_of_what_a_link_leads_to(tmp_path: Path) -> None:
@@ -1066,6 +1085,26 @@ def test_both_halves_offer_the_same_names() -> None:
     for name in offered:
         assert any(mark in source for mark in (f"def {name}(", f"class {name}(", f"class {name}:", f"\n{name} =")), name
     assert all(hasattr(fs, name) for name in fs.__all__)
+
+
+def test_a_forked_child_has_closers_of_its_own(tmp_path: Path) -> None:
+    """Threads do not follow into a child; it would wait for ever for those of its parent to close something."""
+    (tmp_path / "x").write_bytes(b"x")
+
+    def read(times: int) -> None:
+        with fs.Folder(str(tmp_path), waits=True) as folder:
+            for _ in range(times):
+                folder.read_whole("x", 1)
+            folder.settle()
+
+    read(40)
+    child = os.fork()
+    if not child:
+        signal.alarm(10)  # ends the child where it hangs
+        read(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    read(1)
 
 
 def test_a_killed_process_that_nobody_fetched_is_dead() -> None:

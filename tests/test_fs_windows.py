@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import importlib.util
 import mmap
+import ntpath
 import os
 import re
 import sys
@@ -579,6 +580,100 @@ def test_a_file_system_without_streams_has_none_and_a_refusal_is_an_error(
     else:
         assert beside.streams_of("f") == []
     assert beside.kernel.closed == [88] * at, "what was begun is ended"
+
+
+class AsWindows:
+    """`os` with paths of Windows; every folder is there, and none can be made."""
+
+    path = types.SimpleNamespace(abspath=ntpath.abspath, isdir=lambda path: True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def mkdir(self, path: str) -> None:
+        raise PermissionError(5, "Access is denied", path)
+
+
+@pytest.fixture
+def beside_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """The Windows half over a `Beside` that opens one file for whatever it is asked for; `kernel.asked`, `.opened`."""
+    kernel = Beside()
+    kernel.found = [(":Zone.Identifier:$DATA", 7)]  # a folder has no data of its own
+    asked: List[str] = []
+    opened: List[Any] = []
+    kernel.FindFirstStreamW = Function(lambda path, *args: asked.append(path) or kernel._first(path, *args))
+    kernel.CreateFileW = Function(lambda *args: opened.append(args) or 77)
+    kernel.asked, kernel.opened = asked, opened
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda code: OSError(code, f"error {code}"), raising=False)
+    module = load(kernel, monkeypatch)
+    for part in (module.handles, module.folder, module.files):
+        monkeypatch.setattr(part, "os", AsWindows())
+    kept = tmp_path / "stream"
+    kept.write_bytes(b"of an earlier run")
+    module.handles.msvcrt.open_osfhandle = lambda handle, flags: os.open(kept, os.O_RDWR)
+    module.kernel, module.kept = kernel, kept
+    return module
+
+
+FOLDERS = [
+    ("D:\\data\\run", "\\\\?\\D:\\data\\run", "\\\\?\\D:\\data\\run\\"),
+    ("D:\\data\\run\\", "\\\\?\\D:\\data\\run", "\\\\?\\D:\\data\\run\\"),
+    ("D:\\", "\\\\?\\D:\\", "\\\\?\\D:\\"),
+    ("\\\\nas\\share\\run", "\\\\?\\UNC\\nas\\share\\run", "\\\\?\\UNC\\nas\\share\\run\\"),
+    ("\\\\nas\\share", "\\\\?\\UNC\\nas\\share\\", "\\\\?\\UNC\\nas\\share\\"),
+    ("\\\\nas\\share\\", "\\\\?\\UNC\\nas\\share\\", "\\\\?\\UNC\\nas\\share\\"),
+]
+
+
+@pytest.mark.parametrize(("path", "itself", "within"), FOLDERS)
+def test_the_streams_of_a_folder_are_asked_for_by_its_own_path(
+    beside_folder: Any, path: str, itself: str, within: str
+) -> None:
+    """`\\\\?\\` takes a path as it stands: a backslash that is missing or doubled makes it another one."""
+    with beside_folder.Folder(path) as folder:
+        assert folder.streams("") == folder.streams("f") == [("Zone.Identifier", 7)]
+    assert beside_folder.kernel.asked == [itself, within + "f"]
+
+
+@pytest.mark.parametrize(("path", "itself", "within"), FOLDERS)
+def test_a_stream_of_a_folder_is_opened_behind_its_path(
+    beside_folder: Any, path: str, itself: str, within: str
+) -> None:
+    with beside_folder.Folder(path) as folder:
+        for name, place in (("", itself), ("f", within + "f")):
+            os.close(folder.open_stream(name, "Zone.Identifier"))
+            assert beside_folder.kept.read_bytes() == b"of an earlier run"
+            kept = folder.open_stream(name, "Zone.Identifier", write=True)
+            os.write(kept, b"new")
+            os.close(kept)
+            assert beside_folder.kept.read_bytes() == b"new", "what was there is gone"
+            beside_folder.kept.write_bytes(b"of an earlier run")
+            assert [call[:5] for call in beside_folder.kernel.opened[-2:]] == [
+                (f"{place}:Zone.Identifier", READ, SHARE_ALL, None, 3),
+                # OPEN_ALWAYS: CREATE_ALWAYS refuses what is hidden, as the root of each drive is
+                (f"{place}:Zone.Identifier", WRITE, SHARE_ALL, None, 4),
+            ]
+
+
+def test_a_folder_whose_streams_are_refused_is_not_said_to_stand_in_a_files_place(beside_folder: Any) -> None:
+    kernel = beside_folder.kernel
+    kernel.error, kernel.fail_at = 5, 0
+    kernel.CreateFileW = Function(lambda *args: INVALID)
+    with beside_folder.Folder("D:\\run") as folder:
+        for act in (lambda: folder.streams(""), lambda: folder.open_stream("", "x")):
+            with pytest.raises(OSError, match="error 5") as caught:
+                act()
+            assert not isinstance(caught.value, IsADirectoryError)
+        with pytest.raises(IsADirectoryError):
+            folder.open_source("a folder by now", follow=False)
+
+
+def test_the_root_of_a_drive_is_there_though_windows_refuses_to_make_it(beside_folder: Any) -> None:
+    beside_folder.make_folder("D:\\")
+    beside_folder.files.os.path = types.SimpleNamespace(abspath=ntpath.abspath, isdir=lambda path: False)
+    with pytest.raises(PermissionError):
+        beside_folder.make_folder("D:\\run")
 
 
 @pytest.mark.parametrize(("flags", "streams"), [(0x40000, True), (0x1, False), (0x3E706FF, True)])

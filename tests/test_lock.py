@@ -491,7 +491,7 @@ TORN = [
 ]
 
 
-@pytest.mark.parametrize("text", TORN)
+@pytest.mark.parametrize("text", TORN, ids=range(len(TORN)))
 def test_a_lock_that_cannot_be_read_is_waited_for_and_then_taken_over(state: Path, text: bytes) -> None:
     state.mkdir()
     (state / "lock.json").write_bytes(text)

@@ -151,7 +151,8 @@ def test_both_may_be_away(world: World) -> None:
 
 
 def test_a_share_that_is_only_not_there_needs_no_reason_and_one_that_refuses_says_it(world: World) -> None:
-    for answer, why in ((GONE, ""), (PermissionError(errno.EACCES, "no"), " (permission denied)")):
+    denied = PermissionError(errno.EACCES, "no")
+    for answer, why in ((GONE, ""), (denied, f" ({fs.explain(denied)[1]})")):
         world.said.clear()
         world.answers[DESTINATION] = answer
         world.plan[world.now_s + 2] = {DESTINATION: (FIRST, False)}

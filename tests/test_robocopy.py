@@ -83,7 +83,8 @@ def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
 def test_a_whole_log_line_by_line(tree: Path, run) -> None:
     ended = run("/E", "/V", "/XF", "*.TMP", "/XD", "out", f"/LOG:{tree / 'x.log'}")
     assert ended.code == 1 | 2 | 4
-    src, dst = f"{tree / 'src'}/", f"{tree / 'dst'}/"
+    s = os.sep
+    src, dst = f"{tree / 'src'}{s}", f"{tree / 'dst'}{s}"
     day = r"\w+, \w+ \d+, \d{4} \d+:\d\d:\d\d [AP]M"
     expected = [
         "",
@@ -106,9 +107,9 @@ def test_a_whole_log_line_by_line(tree: Path, run) -> None:
         RULE,
         "",
         f"\t                   7\t{src}",
-        f"\t*EXTRA Dir        -1\t{dst}gone/",
+        f"\t*EXTRA Dir        -1\t{dst}gone{s}",
         "\t  *EXTRA File \t\t       5\textra.dat",
-        f"\t   named dir       0\t{src}out/",
+        f"\t   named dir       0\t{src}out{s}",
         "\t    Changed   \t\t       4\tchanged.dat\r100%  ",
         "\t  *MISMATCH   \t\t       6\tclash",
         "\t    New File  \t\t       5\tlonely.dat\r100%  ",
@@ -116,8 +117,8 @@ def test_a_whole_log_line_by_line(tree: Path, run) -> None:
         "\t    Older     \t\t       1\tolder.dat\r100%  ",
         "\t          same\t\t       4\tsame.dat",
         "\t    New File  \t\t       0\tzero.dat",
-        f"\t  New Dir          0\t{src}empty/",
-        f"\t  New Dir          2\t{src}sub/",
+        f"\t  New Dir          0\t{src}empty{s}",
+        f"\t  New Dir          2\t{src}sub{s}",
         "\t    New File  \t\t   1.4 m\tlarge.bin\r100%  ",
         "\t         named\t\t       3\tskip.tmp",
         "",
@@ -181,12 +182,12 @@ def test_the_old_tools_position_checks_pass(tree: Path, run, words: List[str]) -
 @pytest.mark.parametrize(
     ("words", "shown", "hidden"),
     [
-        (["/MT:2"], ["New File  \t\t       5\t{src}/lonely.dat", "File \t\t       5\t{dst}/extra.dat"], ["New Dir"]),
-        (["/FP", "/NP"], ["New File  \t\t       5\t{src}/lonely.dat\r\n", "\t  New Dir          2\t{src}/sub/"], []),
-        (["/NS", "/NP"], ["\t    New File  \t\t\tlonely.dat\r\n", "\t  New Dir   \t{src}/sub/"], []),
-        (["/NC", "/NP"], ["\t  \t\t       5\tlonely.dat\r\n", "\t       2\t{src}/sub/"], ["New File"]),
-        (["/NFL"], ["\t*EXTRA Dir        -1\t{dst}/gone/", "New Dir"], ["lonely", "100%"]),
-        (["/NDL"], ["\t*EXTRA Dir        -1\t{dst}/gone/", "lonely.dat"], ["New Dir"]),
+        (["/MT:2"], ["New File  \t\t       5\t{src}lonely.dat", "File \t\t       5\t{dst}extra.dat"], ["New Dir"]),
+        (["/FP", "/NP"], ["New File  \t\t       5\t{src}lonely.dat\r\n", "\t  New Dir          2\t{src}sub{s}"], []),
+        (["/NS", "/NP"], ["\t    New File  \t\t\tlonely.dat\r\n", "\t  New Dir   \t{src}sub{s}"], []),
+        (["/NC", "/NP"], ["\t  \t\t       5\tlonely.dat\r\n", "\t       2\t{src}sub{s}"], ["New File"]),
+        (["/NFL"], ["\t*EXTRA Dir        -1\t{dst}gone{s}", "New Dir"], ["lonely", "100%"]),
+        (["/NDL"], ["\t*EXTRA Dir        -1\t{dst}gone{s}", "lonely.dat"], ["New Dir"]),
         (["/TS", "/NP"], ["\t    New File  \t\t       5 2023/07/2"], []),
         (["/BYTES"], [" 1500000\tlarge.bin", "   Bytes :   15000"], ["1.4 m"]),
         (["/XX"], [], ["EXTRA"]),
@@ -200,7 +201,7 @@ def test_the_old_tools_position_checks_pass(tree: Path, run, words: List[str]) -
 def test_each_display_switch(tree: Path, run, words: List[str], shown: List[str], hidden: List[str]) -> None:
     log = run("/E", *words, f"/LOG:{tree / 'x.log'}").log
     for text in shown:
-        assert text.format(src=tree / "src", dst=tree / "dst") in log
+        assert text.format(src=f"{tree / 'src'}{os.sep}", dst=f"{tree / 'dst'}{os.sep}", s=os.sep) in log
     for text in hidden:
         assert text not in log.replace("Extras", "").replace("*.* /S", "") or text in words
 
@@ -265,7 +266,7 @@ def test_classes_through_the_command(tree: Path, run) -> None:
     modified = run("/E", "/IM", f"/LOG:{tree / 'x.log'}")
     assert "\t    Modified  \t\t       4\tsame.dat" in modified.log and modified.code == 1 | 2 | 4
     assert (tree / "dst" / "same.dat").read_bytes() == b"same"
-    (tree / "dst" / "same.dat").chmod(0o600)
+    (tree / "dst" / "same.dat").chmod(0o444)
     assert "Tweaked" not in run("/E", "/V", f"/LOG:{tree / 'x.log'}").log
     assert "\t    Tweaked   \t\t       4\tsame.dat" in run("/E", "/IT", f"/LOG:{tree / 'x.log'}").log
     old = run("/E", "/IS", "/MAXAGE:20000101", "/MINAGE:20000101", "/V", f"/LOG:{tree / 'x.log'}").log

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, List, Optional
@@ -115,7 +116,7 @@ def test_a_process_of_this_machine_is_asked_for(desk: Desk) -> None:
     mine = Holder(host_name(), os.getpid(), fs.process_started(os.getpid()) or "", "s", "t", 0, fs.machine_identity())
     desk.lock(mine, WORK)
     assert desk.look().trees[0].state == "under way" and desk.now_s == 0
-    gone = subprocess.Popen(["true"])
+    gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     desk.lock(replace(mine, process_id=gone.pid))
     status = desk.look()
@@ -152,7 +153,7 @@ def test_nothing_is_known_of_a_run_that_was_never_transferred(desk: Desk) -> Non
 def test_a_process_that_is_still_counting_is_found_by_its_own_log(desk: Desk, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    alive = subprocess.Popen(["sleep", "60"])
+    alive = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         line = f"2026-04-12T18:15:02+01:00 - {alive.pid} - vdt - INFO - "
         log = state / f"vizgen_data_transfer.20260412T181502-{alive.pid}.log"

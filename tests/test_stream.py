@@ -123,7 +123,8 @@ def files(data: bytes, start: int = 0) -> Iterator[Tuple[int, int]]:
 
 
 def held(fd: int) -> bytes:
-    return os.pread(fd, 1 << 22, 0)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return os.read(fd, 1 << 22)
 
 
 def taker(taken: List[int]) -> Callable[[int], None]:

@@ -51,7 +51,7 @@ class Held(NamedTuple):
 def held() -> Held:
     """Threads without those that close files for all of the process: up to `MOST_THREADS` come and stay."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    closers = sum(thread.name == "vdt-closer" for thread in threading.enumerate())
+    closers = sum(thread.name == "closer" for thread in threading.enumerate())
     assert closers <= MOST_THREADS, f"{closers} threads close files"
     threads = threading.active_count() - closers
     return Held(pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), threads)

@@ -80,7 +80,7 @@ suite() { # VERSION PYTEST-ARGUMENTS...
   if [ "$only" = no ]; then
     [ ${#manifests[@]} -gt 0 ] || code=1
     mapfile -t chosen < <(portable "$version")
-    python_of "$version" -m pytest -p no:cacheprovider -q -rs --durations=5 --rootdir 'P:\' "${chosen[@]}" || code=$?
+    python_of "$version" -m pytest -p no:cacheprovider -rs --durations=5 --rootdir 'P:\' "${chosen[@]}" || code=$?
   fi
   kill "$helper"
   end_wineserver "$version"

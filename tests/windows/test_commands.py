@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-from vdt.sample import write_run
+from vdt.sample import DEFAULT_RUN_ID, write_run
 from windows import scene
 from windows.conftest import remove
 from windows.scene import RUN, configure, contents, drop_in, make_run, write
@@ -69,14 +70,14 @@ def test_the_demonstration_that_the_readme_begins_with(on_drive: OnDrive) -> Non
     here = on_drive("G:")
     ran = scene.vdt("demo", cwd=here, LOCALAPPDATA=str(here / "local"))
     assert ran.code == 0 and "May the source be deleted? YES" in ran.out, ran.out
-    compared = 0
-    for manifest in (here / "vdt_demo").rglob("*.xxh128"):
-        (source,) = (here / "vdt_demo").rglob(f"merfish_{manifest.stem}")
-        (run,) = source.iterdir()
-        there = contents(run)
-        assert contents(manifest.with_suffix("")) == there
-        compared += len(there)
-    assert compared > 2000
+    numbers = {}
+    for kind, folder in scene.TREES.items():
+        there = contents(here / "vdt_demo" / "analysis_drive" / folder / DEFAULT_RUN_ID)
+        assert contents(here / "vdt_demo" / "isilon" / DEFAULT_RUN_ID / kind) == there
+        numbers[kind] = sum(found is not None for found in there.values())
+    said = re.findall(r"^ +(\w+): (\d+) right, 0 wrong$", ran.out, re.MULTILINE)
+    assert {kind: int(right) for kind, right in said} == numbers, ran.out
+    assert min(numbers.values()) > 10 and sum(numbers.values()) > 1500
 
 
 def test_robocopys_own_words(on_drive: OnDrive) -> None:

@@ -6,9 +6,12 @@ Only for places where each call waits; in memory or on a disk handing a descript
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from queue import SimpleQueue
 from typing import Tuple
+
+assert sys.platform != "win32"  # lets mypy leave this file out when it checks for Windows
 
 MOST_THREADS = 16  # of the process; each waits for an answer nearly all of its time
 MOST_OPEN = 16  # of one Closer: what is more is closed by whoever asks, so that descriptors do not pile up
@@ -44,9 +47,14 @@ class Closer:
 
 
 class _Crew:
-    """The threads, started as they are needed. Daemons: one that hangs keeps no process from ending."""
+    """The threads, started as they are needed, alive as long as the process. Daemons: one that hangs keeps no process
+    from ending. Their name is none of those that a command sends home before it ends (`vdt-`)."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """No thread, nothing to do; in a forked child too, where its parent's threads do not exist."""
         self._queue: SimpleQueue[Tuple[int, Closer]] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = self._busy = 0  # busy: handed in and not closed yet
@@ -58,7 +66,7 @@ class _Crew:
             self._threads += start
         self._queue.put((fd, closer))
         if start:
-            threading.Thread(target=self._work, name="vdt-closer", daemon=True).start()
+            threading.Thread(target=self._work, name="closer", daemon=True).start()
 
     def _work(self) -> None:
         while True:
@@ -77,3 +85,4 @@ def _close(fd: int) -> None:
 
 
 _crew = _Crew()
+os.register_at_fork(after_in_child=_crew.begin)

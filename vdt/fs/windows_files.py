@@ -69,6 +69,9 @@ def make_folder(
         if not parents and isinstance(error, FileNotFoundError):
             raise
         os.makedirs(long_path(path), exist_ok=True)
+    except PermissionError:
+        if not os.path.isdir(long_path(path)):  # the root of a drive is there, and Windows refuses to make it
+            raise
     if not os.path.isdir(long_path(path)):
         raise OSError(errno.EIO, "it was said to be made and was not", path)
 

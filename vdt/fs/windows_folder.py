@@ -38,7 +38,7 @@ assert sys.platform == "win32"  # lets mypy read this file for Windows alone
 class Folder:
     """One directory, used by one worker at a time."""
 
-    __slots__ = ("_base", "_held", "path")
+    __slots__ = ("_base", "_held", "_inside", "path")
 
     def __init__(
         self, path: str, *, follow: bool = True, beneath: str = "", waits: bool = False, hold: bool = False
@@ -52,6 +52,7 @@ class Folder:
         """
         self.path = path
         self._base = long_path(path)
+        self._inside = self._base if self._base.endswith("\\") else self._base + "\\"
         self._held = hold_folder(self._base) if hold else None
         try:
             refuse_links(path, beneath)
@@ -95,7 +96,7 @@ class Folder:
         """The path for a system call. Raises OSError for a name with a colon: it would be a stream of another file."""
         if ":" in name:
             raise OSError(errno.EINVAL, "Windows does not allow this name", self.at(name), 123)
-        return f"{self._base}\\{name}"
+        return self._inside + name
 
     def open_source(self, name: str, *, follow: bool) -> int:
         """Open for reading; others may write meanwhile (the instrument may still hold the file)."""
@@ -229,11 +230,14 @@ class Folder:
         Raises:
             OSError: that cannot be told.
         """
-        return streams_of(self._in(name) if name else self._base)
+        return streams_of(self._beside(name))
 
     def open_stream(self, name: str, stream: str, *, write: bool = False) -> int:
         """Open an alternate data stream of a file, or of the folder where `name` is "", to read it or write it anew."""
-        return open_file(f"{self._in(name) if name else self._base}:{stream}", read=not write, write=write, anew=write)
+        return open_file(f"{self._beside(name)}:{stream}", read=not write, write=write, anew=write)
+
+    def _beside(self, name: str) -> str:
+        return self._in(name) if name else self._base
 
     def cached(self, name: str) -> Optional[bool]:
         """Windows does not tell what lies in its cache."""

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import msvcrt
+import ntpath
 import os
 import sys
 import threading
@@ -20,7 +21,6 @@ from typing import Iterator, List, Optional
 from vdt.fs.windows_kernel import (
     ACCESS_DENIED,
     BACKUP_SEMANTICS,
-    CREATE_ALWAYS,
     CREATE_NEW,
     END_OF_FILE,
     GENERIC_READ,
@@ -29,6 +29,7 @@ from vdt.fs.windows_kernel import (
     LIST_DIRECTORY,
     NO_BUFFERING,
     NORMAL,
+    OPEN_ALWAYS,
     OPEN_EXISTING,
     OPEN_REPARSE_POINT,
     SEQUENTIAL_SCAN,
@@ -58,17 +59,18 @@ _buffers = _Buffers()
 
 
 def long_path(path: str) -> str:
-    """The form without the limit of 260 characters; only for system calls."""
+    """The form without the limit of 260 characters; only for system calls. Roots alone end in a backslash."""
     if path.startswith(("\\\\?\\", "\\\\.\\")):
         return path
-    path = os.path.abspath(path)
+    drive, rest = ntpath.splitdrive(os.path.abspath(path))
+    path = drive + (rest or "\\")
     return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
 
 
 def last_error(path: str = "") -> OSError:
     """The error that the last call of this thread gave, with the path that it was about."""
     code = ctypes.get_last_error()
-    if code == ACCESS_DENIED and path and os.path.isdir(path):
+    if code == ACCESS_DENIED and path and ":" not in ntpath.basename(path) and os.path.isdir(path):
         return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     return ctypes.WinError(code)
 
@@ -85,20 +87,27 @@ def open_file(
     """A descriptor of a file; others may read, write and delete it meanwhile (the instrument may still hold it).
 
     `new` makes the file and raises FileExistsError where the name is taken; `anew` makes it, or empties the one that
-    is there. `cold` passes this client's cache by.
+    is there, hidden ones too (CREATE_ALWAYS refuses those). `cold` passes this client's cache by.
     """
     access = (GENERIC_READ if read else 0) | (GENERIC_WRITE if write else 0)
     flags = SEQUENTIAL_SCAN | NORMAL | (NO_BUFFERING if cold else 0)
-    how_made = CREATE_NEW if new else CREATE_ALWAYS if anew else OPEN_EXISTING
+    how_made = CREATE_NEW if new else OPEN_ALWAYS if anew else OPEN_EXISTING
     handle = kernel32.CreateFileW(path, access, SHARE_ALL, None, how_made, flags, None)
     if handle in (INVALID_HANDLE, None):
         raise last_error(path)
     how = os.O_RDWR if read and write else os.O_WRONLY if write else os.O_RDONLY
     try:
-        return msvcrt.open_osfhandle(handle, how | os.O_BINARY | os.O_NOINHERIT)
+        fd = msvcrt.open_osfhandle(handle, how | os.O_BINARY | os.O_NOINHERIT)
     except OSError:  # the C library has no descriptor left
         kernel32.CloseHandle(handle)
         raise
+    if anew:
+        try:
+            cut(fd, 0)
+        except OSError:
+            os.close(fd)
+            raise
+    return fd
 
 
 def hold_folder(path: str) -> int:

@@ -19,7 +19,7 @@ _NOT_THERE = frozenset({END_OF_FILE, 1, 50, 87})  # no more; or a file system th
 
 
 def streams_of(path: str) -> List[Tuple[str, int]]:
-    """(name, bytes) of each stream of a file but its own data; `path` is given as for a system call.
+    """(name, bytes) of each stream of a file but its own data, or of a folder; `path` is given as for a system call.
 
     Raises:
         OSError: it could not be looked at.
@@ -29,7 +29,7 @@ def streams_of(path: str) -> List[Tuple[str, int]]:
     if handle in (INVALID_HANDLE, None):
         if ctypes.get_last_error() in _NOT_THERE:
             return []
-        raise last_error(path)
+        raise last_error()
     found = []
     try:
         while True:
@@ -38,7 +38,7 @@ def streams_of(path: str) -> List[Tuple[str, int]]:
                 found.append((name, int(data.size_bytes)))
             if not kernel32.FindNextStreamW(handle, ctypes.byref(data)):
                 if ctypes.get_last_error() not in _NOT_THERE:
-                    raise last_error(path)
+                    raise last_error()
                 return found
     finally:
         kernel32.FindClose(handle)
