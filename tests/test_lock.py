@@ -951,6 +951,27 @@ def test_a_lock_that_is_left_stays_and_beats_no_more(state: Path) -> None:
     assert not mine._heart.is_alive() and mine.seen() is True
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_lock_that_is_refused_for_a_moment_is_looked_at_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """As Windows refuses it while the next beat is put in its place."""
+    mine = make(state)
+    mine.acquire()
+    left = [PermissionError(errno.EACCES, "no")] * times
+
+    def refused(*args: Any, **options: Any) -> Any:
+        if left:
+            raise left.pop()
+        return open(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "open", refused, raising=False)
+        found = lock.seen_in_file(str(state / "lock.json"))
+    assert (found is not None) == (times == 2) and not left
+    mine.release()
+
+
 def test_each_beat_shows_how_far_the_work_is(state: Path) -> None:
     asked: List[int] = []
 

@@ -31,6 +31,7 @@ LOST_AFTER_S = 300.0  # a counter that stood still for so long has no holder any
 _FRESH_S = 0.1  # `held` is asked before every rename; so long an answer serves
 _BEING_ASKED_S = 1.0  # and so long while another worker fetches the next one
 _BLINK_S = 0.2  # some servers replace a file by removing it first
+_BEFORE_LOOKS_S = (0.0, 0.01, 0.03)  # Windows refuses a file for the moment in which another one takes its place
 _TRIES = 3
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a fifo in the place of a lock cannot hang whoever reads it
 
@@ -437,6 +438,17 @@ def read_holder(path: str) -> Optional[Holder]:
 
 def seen_in_file(path: str) -> Optional[Tuple[Holder, Dict[str, Any]]]:
     """The holder, and how far its work was at its last beat ({} where it does not say), likewise."""
+    for pause_s in _BEFORE_LOOKS_S:
+        time.sleep(pause_s)
+        try:
+            return _in_file(path)
+        except PermissionError:
+            continue
+    return None
+
+
+def _in_file(path: str) -> Optional[Tuple[Holder, Dict[str, Any]]]:
+    """Raises PermissionError."""
     try:
         with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
             values = json.load(file)
@@ -450,6 +462,8 @@ def seen_in_file(path: str) -> Optional[Tuple[Holder, Dict[str, Any]]]:
             str(values.get("machine", "")),
         )
         work = values.get("work")
+    except PermissionError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return (holder, work if isinstance(work, dict) else {}) if 0 < holder.process_id < 1 << 32 else None
