@@ -85,6 +85,34 @@ def test_a_mail_with_headers_that_we_never_write_is_not_ours(serve, tmp_path, he
     assert (done.sent, done.foreign, box.mails) == ((), (), [])
 
 
+def rewritten(folder, old: bytes, new: bytes) -> str:
+    """A kept mail, one header of which is another."""
+    path = keep_unsent(message_of(), str(folder), eml_name(RUN, WHEN))
+    with open(path, "rb") as file:
+        raw = file.read()
+    begin = raw.index(old)
+    with open(path, "wb") as file:
+        file.write(raw[:begin] + new + raw[raw.index(b"\r\n", begin) :])
+    return path
+
+
+def test_a_mail_for_nobody_is_not_sent(serve, tmp_path):
+    """No address is among those whom the configuration names, too."""
+    box, path = Box(), rewritten(tmp_path, b"To:", b"To: undisclosed recipients:;")
+    done = resend_unsent([str(tmp_path)], local(serve(box)))
+    assert (done.sent, done.failed, done.foreign, box.mails) == ((), (), (path,), [])
+
+
+@pytest.mark.parametrize("more", [b"", b"To: lab@example.org\r\n", b"From: merscope@example.org\r\n"])
+@pytest.mark.parametrize("broken", [b"<\\@[ ", b"a@b, <", b"=?utf-8?b?=?=\xe9 <", b'"'])
+def test_headers_over_which_the_parser_stumbles_end_no_run(serve, tmp_path, broken, more):
+    """Whoever may write into the logs folder may leave such a file there."""
+    rewritten(tmp_path, b"To:", more + b"To: " + broken)
+    before, box = sorted(os.listdir(tmp_path)), Box()
+    assert resend_unsent([str(tmp_path)], local(serve(box))).sent == ()
+    assert box.mails == [] and sorted(os.listdir(tmp_path)) == before
+
+
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")
 def test_a_link_is_not_followed(serve, tmp_path):
     logs, elsewhere = tmp_path / "logs", tmp_path / "elsewhere"
