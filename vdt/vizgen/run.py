@@ -151,11 +151,12 @@ class Run:
 
     # -- the work --------------------------------------------------------------------------------------------------
 
-    def _lay_out(self) -> List[TreePaths]:
+    def _lay_out(self, kinds: Sequence[CopyType] = ()) -> List[TreePaths]:
+        """The selected trees, or these."""
         config = self._config
         return [
             tree_paths(kind, self._request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
-            for kind in self._request.copy_types
+            for kind in kinds or self._request.copy_types
         ]
 
     def _work(self) -> None:
@@ -210,7 +211,7 @@ class Run:
                 check_room(self._trees[0].volume, left, config.isilon_drive)
         except BaseException:
             for tree in reversed(self._trees):
-                tree.undo()
+                tree.undo([item.destination for item in self._lay_out(tuple(CopyType))])
             raise
         for tree in self._trees:
             if self._around.stop:
