@@ -13,6 +13,7 @@ from vdt import fs
 from vdt.cli import copy as copy_command
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.model import Policy, TreeResult
+from vdt.outage import Outage
 
 # Stands for NTFS: the streams of a file lie in one dict, and a descriptor of one is that of a plain file.
 Streams = Dict[str, Dict[str, bytes]]
@@ -180,17 +181,73 @@ def test_streams_of_folders_are_copied_once_and_mended(tmp_path: Path, ntfs: Any
     assert kept(beside) == wanted
 
 
+@pytest.mark.parametrize("error", [NotADirectoryError(20, "no"), FileNotFoundError(2, "no")], ids=["error", "gone"])
 @pytest.mark.parametrize("how", ["look", "open", "bent"])
-def test_a_stream_of_a_folder_that_fails_fails_its_folder(tmp_path: Path, ntfs: Any, how: str) -> None:
+def test_a_stream_of_a_folder_that_fails_fails_its_folder(tmp_path: Path, ntfs: Any, how: str, error: OSError) -> None:
     there, _, broken, kind, _ = ntfs
     there["folder/"] = {"x": b"data"}
     if how == "bent":
         kind["bent"] = True
     else:
-        broken["folder/" if how == "look" else "x"] = NotADirectoryError(20, "no")
+        broken["folder/" if how == "look" else "x"] = error
     result = copied(tmp_path, streams=True)
     assert [problem.path for problem in result.failed] == ["folder"] and result.exit_code & 8
-    assert not result.proven
+    assert result.dirs.failed == 1
+    assert not result.proven and not any("alternate" in note for note in result.notes)
+
+
+def test_a_folder_is_failed_once_whatever_fails_of_it(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _, broken, _, _ = ntfs
+    there["./"], broken["x"] = {"x": b"data"}, NotADirectoryError(20, "no")
+    with_streams = fs.volume
+    monkeypatch.setattr(fs, "volume", lambda path: replace(with_streams(path), flush=fs.Flush.FILE))
+
+    def flush_names(self: fs.Folder) -> None:
+        raise NotADirectoryError(20, "no")
+
+    monkeypatch.setattr(fs.Folder, "flush_names", flush_names)
+    result = copied(tmp_path, streams=True)
+    assert [problem.path for problem in result.failed].count(".") == 1 and result.dirs.failed == 1
+
+
+def test_streams_of_an_empty_folder_that_is_left_out_are_left_out(tmp_path: Path, ntfs: Any) -> None:
+    there, asked, _, _, beside = ntfs
+    there["empty/"] = {"x": b"data"}
+    (tmp_path / "source" / "empty").mkdir(parents=True)
+    (tmp_path / "source" / "a.txt").write_bytes(b"a")
+    policy = Policy(streams=True, empty_folders=False)
+    result = copy_tree(CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=policy))
+    assert result.exit_code == 1 and not (tmp_path / "copy" / "empty").exists()
+    assert "empty/" in asked and kept(beside) == {} and not any("alternate" in note for note in result.notes)
+
+
+def test_one_stream_that_is_right_does_not_hide_one_that_is_not(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, beside = ntfs
+    there["folder/"] = {"x": b"12", "y": b"34", "z": b"56"}
+    copied(tmp_path, streams=True)
+    by_name = {path.name[-1]: path for path in beside.iterdir()}
+    by_name["y"].write_bytes(b"345")
+    by_name["z"].unlink()
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=Policy(streams=True))
+    assert copy_tree(request).exit_code == 0
+    assert kept(beside) == {"folder__x": b"12", "folder__y": b"34", "folder__z": b"56"}
+
+
+def test_no_stream_is_written_into_a_folder_that_stands_in_the_place_of_the_destination(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _, _, _, beside = ntfs
+    there["folder/"] = {"x": b"12"}
+
+    def guard(self: Outage) -> None:
+        if (tmp_path / "copy" / "folder" / "b.txt").exists():
+            raise PermissionError(13, "another folder stands in its place")
+
+    monkeypatch.setattr(Outage, "guard", guard)
+    result = copied(tmp_path, streams=True)
+    assert "folder" in [problem.path for problem in result.failed] and kept(beside) == {}
 
 
 def test_a_folder_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: Path, ntfs: Any) -> None:
