@@ -36,7 +36,7 @@ from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.delivery import Delivery
 from vdt.vizgen.drives import check_drives, make_logs
-from vdt.vizgen.dryrun import dry_tree, joined_code, write_object
+from vdt.vizgen.dryrun import dry_tree, joined_code, process_code, write_object
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, compose
@@ -326,10 +326,10 @@ class Run:
             if self._finished is None:
                 self._check_finished()
             results.append((item, dry_tree(item, self._settings, self._tell, self._around.stop)))
-        code = joined_code(results)
+        code = process_code(joined_code(results), robocopy_exit_code=self._request.robocopy_exit_code)
         if self._request.json:
             write_object(self._request.json, self._around.stdout, self._request.command, results, code)
-        return code if self._request.robocopy_exit_code or code >= 8 else 0
+        return code
 
     @property
     def _share_lost(self) -> bool:
