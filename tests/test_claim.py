@@ -13,6 +13,7 @@ from typing import Any, List
 import pytest
 
 from vdt import claim as claim_module
+from vdt import fs
 from vdt.claim import Made, claim, give_back, take_lock
 from vdt.errors import LockedError, RefusedError
 from vdt.lock import LOCK_NAME, TreeLock, this_holder
@@ -20,9 +21,10 @@ from vdt.outage import Outage
 from vdt.probe import probe
 from vdt.stop import StopFlag
 from vdt.supervise import Beside
+from vdt.tuning import CALL_WAITS_S
 from vdt.watch import Watch
 
-SHARE, DISK = 0.01, 0.0
+SHARE, DISK = CALL_WAITS_S, CALL_WAITS_S * 0.99
 
 
 def silent(line: str) -> None:
@@ -67,18 +69,18 @@ def test_on_a_share_both_are_done_at_the_same_time(
 
     def trying(path: str) -> Any:
         in_probe.set()
-        met.append(in_lock.wait(5 if answers else 0))
+        met.append(in_lock.wait(5 if answers == SHARE else 0))
         return real_probe(path)
 
     def lock(*words: Any) -> Any:
         in_lock.set()
-        met.append(in_probe.wait(5 if answers else 0))
+        met.append(in_probe.wait(5 if answers == SHARE else 0))
         return real_lock(*words)
 
     monkeypatch.setattr(claim_module, "probe", trying)
     monkeypatch.setattr(claim_module, "take_lock", lock)
     claim(str(destination), StopFlag(), silent, Watch())[1].release()
-    assert met == ([True, True] if answers else [False, True]), "on a disk the probe comes first"
+    assert met == ([True, True] if answers == SHARE else [False, True]), "on a disk the probe comes first"
 
 
 def test_a_destination_that_refuses_gets_its_lock_back(
@@ -142,6 +144,21 @@ def test_a_refused_probe_is_said_though_a_lock_may_be_alive(
     with pytest.raises(RefusedError, match="written to"):
         claim(str(destination), Waiting(), silent, Watch())
     assert len(waited) <= 1 and lock.exists()
+
+
+def test_a_stop_ends_the_wait_for_a_lock_that_may_be_alive(destination: Path, answers: float) -> None:
+    lock, stop = other_holder(destination), StopFlag()
+    said: List[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        stop.set("Ctrl-C")
+
+    began = time.monotonic()
+    with pytest.raises(LockedError, match="elsewhere"):
+        claim(str(destination), stop, say, Watch())
+    assert time.monotonic() - began < 5 and len(said) == 1
+    assert left(destination) == [".copy.vdt", f".copy.vdt/{LOCK_NAME}", "copy"] and lock.exists()
 
 
 def test_the_probe_that_hangs_is_named_by_its_thread_and_ends_with_the_process(
@@ -224,6 +241,7 @@ def test_a_lock_that_is_refused_beside_lies_inside(
         real(self)
 
     monkeypatch.setattr(TreeLock, "acquire", acquire)
+    monkeypatch.setattr(fs, "heal", lambda error: fs.Heal.MAYBE)  # as Windows has it for some refusals
     if refuses == "both":
         with pytest.raises(RefusedError, match="not here"):
             take_lock(str(destination), StopFlag().wait, silent)
@@ -247,6 +265,20 @@ def test_a_disk_that_fails_beside_is_no_reason_to_lock_inside(
     with pytest.raises(RefusedError, match="it fails"):
         take_lock(str(destination), StopFlag().wait, silent)
     assert len(tried) == 1
+
+
+@pytest.mark.parametrize("refusal", [PermissionError(13, "no"), OSError(5, "input/output error")])
+def test_the_root_of_a_drive_has_nothing_beside_it(monkeypatch: pytest.MonkeyPatch, refusal: OSError) -> None:
+    root, tried = os.path.abspath(os.sep), []
+
+    def acquire(self: TreeLock) -> None:
+        tried.append(self.folder)
+        raise RefusedError("not here") from refusal
+
+    monkeypatch.setattr(TreeLock, "acquire", acquire)
+    with pytest.raises(RefusedError):
+        take_lock(root, StopFlag().wait, silent)
+    assert tried[0] == os.path.join(root, ".vdt")
 
 
 def test_a_lock_inside_of_one_that_may_be_alive_is_seen_first(destination: Path) -> None:

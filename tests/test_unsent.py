@@ -76,7 +76,9 @@ def test_a_mail_for_or_of_others_is_named_and_not_sent(serve, tmp_path, configur
     assert os.listdir(tmp_path) == [os.path.basename(path)]
 
 
-@pytest.mark.parametrize("header", ["Cc", "Bcc", "Sender", "Resent-To", "Resent-Bcc", "Resent-From"])
+@pytest.mark.parametrize(
+    "header", ["Cc", "Bcc", "Sender", "Resent-Date", "Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-From"]
+)
 def test_a_mail_with_headers_that_we_never_write_is_not_ours(serve, tmp_path, header):
     box, message = Box(), message_of()
     message[header] = "victim@example.org"
@@ -111,6 +113,21 @@ def test_headers_over_which_the_parser_stumbles_end_no_run(serve, tmp_path, brok
     before, box = sorted(os.listdir(tmp_path)), Box()
     assert resend_unsent([str(tmp_path)], local(serve(box))).sent == ()
     assert box.mails == [] and sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_mail_that_is_cut_or_too_long_is_not_ours(serve, tmp_path, monkeypatch):
+    box, path = Box(), keep_unsent(message_of(), str(tmp_path), eml_name(RUN, WHEN))
+    size = os.path.getsize(path)
+    monkeypatch.setattr(unsent_module, "_LARGEST_BYTES", size - 1)
+    assert resend_unsent([str(tmp_path)], local(serve(box))) == Resent() and box.mails == []
+    monkeypatch.setattr(unsent_module, "_LARGEST_BYTES", size)
+    with open(path, "r+b") as file:
+        raw = file.read()
+        file.truncate(raw.rindex(b"--") - 40)  # the last boundary is gone
+    assert resend_unsent([str(tmp_path)], local(serve(box))) == Resent() and box.mails == []
+    with open(path, "wb") as file:
+        file.write(raw)
+    assert resend_unsent([str(tmp_path)], local(serve(box))).sent == (path,)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")
