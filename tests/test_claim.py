@@ -68,6 +68,7 @@ def test_on_a_share_both_are_done_at_the_same_time(
     real_probe, real_lock = probe, take_lock
 
     def trying(path: str) -> Any:
+        assert (threading.current_thread().name == "vdt-probe") is (answers == SHARE)
         in_probe.set()
         met.append(in_lock.wait(5 if answers == SHARE else 0))
         return real_probe(path)

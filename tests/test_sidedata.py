@@ -258,6 +258,44 @@ def test_a_folder_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: P
     assert "Of 1 file(s) or folder(s) it could not be seen whether they have alternate data streams." in result.notes
 
 
+@pytest.mark.parametrize("flush", list(fs.Flush))
+def test_a_stream_is_flushed_where_files_are(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch, flush: fs.Flush
+) -> None:
+    there, _, _, _, _ = ntfs
+    there.update({"folder/": {"x": b"12"}, "./": {"y": b"3"}})
+    with_streams, flushed, real = fs.volume, [], fs.flush
+    monkeypatch.setattr(fs, "volume", lambda path: replace(with_streams(path), flush=flush))
+    monkeypatch.setattr(fs, "flush", lambda fd: flushed.append(os.fstat(fd).st_size) or real(fd))
+    assert copied(tmp_path, streams=True).proven
+    assert sorted(flushed) == ([] if flush is fs.Flush.NONE else [1, 2])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not tell what is open")
+def test_streams_that_are_compared_do_not_stay_open(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, _ = ntfs
+    there["folder/"] = {str(number): b"12" for number in range(30)}
+    copied(tmp_path, streams=True)
+    before = len(os.listdir("/proc/self/fd"))
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=Policy(streams=True))
+    assert copy_tree(request).exit_code == 0
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_the_first_one_is_named_and_the_root_has_a_name(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, kind, _ = ntfs
+    there.update({"folder/": {"x": b"12"}, "a.txt": {"first": b"3"}})
+    (note,) = (note for note in copied(tmp_path).notes if "alternate" in note)
+    assert "(one is a.txt:first)" in note
+    there.clear()
+    there["./"] = {"x": b"1"}
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"))
+    (note,) = (note for note in copy_tree(request).notes if "alternate" in note)
+    assert "1 alternate data stream(s) of 1 folder(s), 1 bytes (one is .:x)" in note
+    kind["streams"] = False
+    assert not any("alternate" in note for note in copy_tree(request).notes), "nobody asked for them"
+
+
 def test_the_option(tmp_path: Path) -> None:
     for given, wanted in (([], False), (["--streams"], True)):
         options = copy_command.parser().parse(["a", "b", *given])
