@@ -258,6 +258,19 @@ def test_a_folder_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: P
     assert "Of 1 file(s) or folder(s) it could not be seen whether they have alternate data streams." in result.notes
 
 
+def test_an_outage_that_falls_into_a_stream_of_a_folder_costs_nothing(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _, broken, _, beside = ntfs
+    there["folder/"], broken["x"] = {"x": b"12"}, FileNotFoundError(2, "away")
+
+    def struck(self: Outage, mark: int) -> bool:
+        return bool(broken.pop("x", None))  # and it has ended
+
+    monkeypatch.setattr(Outage, "struck", struck)
+    assert copied(tmp_path, streams=True).proven and kept(beside) == {"folder__x": b"12"}
+
+
 @pytest.mark.parametrize("flush", list(fs.Flush))
 def test_a_stream_is_flushed_where_files_are(
     tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch, flush: fs.Flush
