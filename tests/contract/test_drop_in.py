@@ -602,6 +602,7 @@ def test_dry_run_of_several_trees(world: World) -> None:
     for option, code in (((), 0), (("--robocopy_exit_code",), 1)):
         result = world.drop_in("--dry_run", "--json", "-", *option, RUN_ID)
         found = json.loads(result.out)
+        assert found["dry_run"] is True, result
         assert [tree["exit_code"] for tree in found["trees"].values()] == [1, 1, 0], result
         assert found["exit_code"] == result.code == code, result
     folder = next(path.name for path in world.source("analysis").iterdir() if path.is_dir())
