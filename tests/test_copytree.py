@@ -15,7 +15,8 @@ from typing import Any, Iterator, List, Tuple
 
 import pytest
 
-from vdt import fs, outage
+from vdt import copytree, fs, outage
+from vdt.claim import claim
 from vdt.copyjob import NoLimit
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.errors import LockedError, LostOutputError, RefusedError
@@ -147,6 +148,21 @@ def test_a_destination_that_is_locked_is_not_left_behind(place: Place) -> None:
         place.copy()
     holder.release()
     assert sorted(os.listdir(place.root)) == ["source"]
+
+
+def test_the_folder_of_whoever_was_faster_is_not_taken_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both found it missing. It would take its destination for a share that went away."""
+    holder = TreeLock(str(place.root / ".target.vdt"), say=print, wait=StopFlag().wait)
+
+    def slower(*words: Any) -> Any:
+        holder.acquire()
+        return claim(*words)
+
+    monkeypatch.setattr(copytree, "claim", slower)
+    with pytest.raises(LockedError):
+        place.copy()
+    assert place.destination.is_dir() and holder.held()
+    holder.release()
 
 
 @pytest.mark.parametrize("where", [".target.vdt", "target/.vdt"])

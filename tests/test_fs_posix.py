@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import pytest
@@ -648,7 +649,8 @@ def test_what_was_just_read_lies_in_the_cache_and_what_was_dropped_does_not(tmp_
         folder.flush_volume()
         (tmp_path / "f").read_bytes()
         assert folder.cached("f") is True
-        for _ in range(5):  # now and then a page is held by somebody for a moment
+        for pause_s in (0.0, 0.02, 0.1, 0.4, 1.0):  # now and then a page is held by somebody for a moment
+            time.sleep(pause_s)
             folder.forget("f")
             dropped = folder.cached("f")
             if dropped is False:
@@ -1257,3 +1259,52 @@ def test_the_room_of_a_volume_is_that_of_statvfs(tmp_path: Path) -> None:
             if before == after:
                 break
         assert found == after.f_bavail * after.f_frsize, path
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="statfs of Linux")
+@pytest.mark.parametrize(("fragment", "room"), [(512, 512 * 70), (0, 4096 * 70)])
+@pytest.mark.parametrize("in_one_call", [True, False])
+def test_the_room_is_counted_in_fragments_and_left_to_root_what_is_his(
+    monkeypatch: pytest.MonkeyPatch, fragment: int, room: int, in_one_call: bool
+) -> None:
+    """One call tells kind and room where its answer is known; else the second one is asked."""
+    asked: List[str] = []
+
+    class Lib:
+        @staticmethod
+        def statfs(path: bytes, raw: Any) -> int:
+            figures = (0xEF53, 4096, 1000, 90, 70, 50, 40, 1, 2, 255, fragment)  # 90 blocks are free, 70 of them for us
+            posix_volumes._STATFS.pack_into(raw, 0, *figures)
+            return 0
+
+    def statvfs(path: str) -> Any:
+        asked.append(path)
+        return SimpleNamespace(f_bsize=4096, f_frsize=fragment or 4096, f_bfree=90, f_bavail=70)
+
+    monkeypatch.setattr(posix_volumes, "libc", Lib)
+    monkeypatch.setattr(posix_volumes, "_LONGS_ARE_64_BITS", in_one_call)
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    found = fs.volume("/somewhere")
+    assert (found.kind, found.free_bytes) == ("ext4", room)
+    assert asked == ([] if in_one_call else ["/somewhere"])
+
+
+@pytest.mark.skipif(struct.calcsize("l") != 8, reason="long has 32 bits here")
+def test_one_call_is_enough_where_long_has_64_bits() -> None:
+    assert posix_volumes._LONGS_ARE_64_BITS
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="statfs of Linux")
+def test_nothing_is_promised_where_the_system_knows_no_direct_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AnyNumber(Dict[int, Any]):
+        def get(self, number: int, default: Any = None) -> Any:
+            return ("ext4", fs.Flush.VOLUME, True)
+
+    monkeypatch.setattr(posix_volumes, "_MAGIC", AnyNumber())
+    for direct in (0, 0o40000):
+        monkeypatch.setattr(posix_volumes, "DIRECT", direct)
+        found = fs.volume(str(tmp_path))
+        assert found.cold_reads is bool(direct)
+        assert found.why_not_cold == ("" if direct else "a read past this client's cache cannot be shown on ext4")

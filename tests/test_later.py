@@ -32,11 +32,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_each_is_due_after_its_own_pause_and_once(clock: Clock) -> None:
     again: Later[str] = Later(StopFlag())
-    for wait_s, item in ((2.0, "b"), (1.0, "a"), (2.0, "c"), (5.0, "d")):
+    for wait_s, item in ((2.0, "c"), (1.0, "a"), (2.0, "b"), (5.0, "d")):
         again.after(wait_s, item)
     assert list(again.due()) == [] and again.waits
     clock.now_s += 2.0
-    assert list(again.due()) == ["a", "b", "c"], "those of one moment in the order they came"
+    assert list(again.due()) == ["a", "c", "b"], "those of one moment in the order they came"
     assert list(again.due()) == [] and again.untried == ["d"]
     clock.now_s += 3.0
     assert list(again.due()) == ["d"] and not again.waits and again.untried == []

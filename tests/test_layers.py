@@ -268,3 +268,13 @@ def test_pure_rooms_import_no_room_that_touches_the_disk() -> None:
                 reached.add(other)
                 todo.append(other)
         assert {other for other in reached if ROW_OF[other] == 2 or ROW_OF[other] > 3} == set(), room
+
+
+def test_both_systems_give_the_same_names() -> None:
+    """`vdt.fs` takes what stands in `__all__` of the one that is there; the other one is only read here."""
+    names: Dict[str, List[str]] = {}
+    for system in ("posix", "windows"):
+        for node in ast.parse((ROOT / "fs" / f"{system}.py").read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                names[system] = ast.literal_eval(node.value)
+    assert sorted(names["posix"]) == sorted(names["windows"]) and len(set(names["posix"])) == len(names["posix"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 import pytest
 
@@ -32,6 +32,15 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "CHUNK_BYTES", CHUNK)
 
 
+class Counting(NoLimit):
+    """What a limit of the bandwidth would have counted."""
+
+    taken = 0
+
+    def take(self, size_bytes: int) -> None:
+        self.taken += size_bytes
+
+
 class Sides:
     """A source, a copy of it with a wrong byte in chunk 2, and what an audit said of it."""
 
@@ -43,6 +52,7 @@ class Sides:
         self.spoil(2 * CHUNK + 7)
         self.journals = Journals(str(self.state))
         self.stop = StopFlag()
+        self.meter = Counting()
 
     def spoil(self, *places: int) -> None:
         data = bytearray(DATA)
@@ -63,7 +73,7 @@ class Sides:
             diagnosis=Diagnosis(bad[0] * CHUNK if bad else 0, bad, 6, OTHER),
         )
 
-    def seed(self, finding: Finding, *, follow: bool = False) -> List[str]:
+    def seed(self, finding: Finding, *, follow: bool = False, guard: Callable[[], None] = lambda: None) -> List[str]:
         seeder = Seeder(
             str(self.source),
             str(self.copy),
@@ -71,7 +81,8 @@ class Sides:
             "token",
             follow=follow,
             stop=self.stop,
-            meter=NoLimit(),
+            meter=self.meter,
+            guard=guard,
         )
         seeder.seed([finding])
         return seeder.notes
@@ -86,9 +97,10 @@ def sides(tmp_path: Path) -> Sides:
     return Sides(tmp_path)
 
 
-def test_right_chunks_come_from_the_copy_and_wrong_ones_from_the_source(sides: Sides) -> None:
+@pytest.mark.parametrize("bad", [(2,), (2, 5), (2, 2)], ids=["a chunk", "the rest too", "a chunk named twice"])
+def test_right_chunks_come_from_the_copy_and_wrong_ones_from_the_source(sides: Sides, bad: Tuple[int, ...]) -> None:
     old = (sides.copy / "f" / "x").read_bytes()
-    (note,) = sides.seed(sides.finding(2))
+    (note,) = sides.seed(sides.finding(*bad))
     assert note == "f/x: 4 chunks of 64 MiB were right and were copied at the destination, 2 came from the source."
     ((name, data),) = sides.partials
     assert data == DATA[: 5 * CHUNK], "the rest is the engine's"
@@ -97,6 +109,7 @@ def test_right_chunks_come_from_the_copy_and_wrong_ones_from_the_source(sides: S
     assert (sides.copy / "f" / "x").read_bytes() == old
     reloaded = Journals.load(str(sides.state)).of("f/x")
     assert reloaded is not None and reloaded.digests == known.digests
+    assert sides.meter.taken == len(DATA), "each byte is read once, from either side"
 
 
 def assert_copied_as_a_whole(sides: Sides, notes: List[str], why: str) -> None:
@@ -108,6 +121,35 @@ def assert_copied_as_a_whole(sides: Sides, notes: List[str], why: str) -> None:
 def test_a_chunk_that_went_wrong_since_the_audit_is_found_by_the_digest(sides: Sides) -> None:
     sides.spoil(2 * CHUNK + 7, 4 * CHUNK)
     assert_copied_as_a_whole(sides, sides.seed(sides.finding(2)), "not what the source held")
+
+
+def test_a_rest_that_went_wrong_since_comes_from_the_source(sides: Sides) -> None:
+    sides.spoil(2 * CHUNK + 7, 5 * CHUNK + 3)
+    (note,) = sides.seed(sides.finding(2))
+    assert "4 chunks" in note and [data for _, data in sides.partials] == [DATA[: 5 * CHUNK]]
+
+
+def test_nothing_is_made_in_a_folder_that_stands_in_the_place_of_the_destination(sides: Sides) -> None:
+    def guard() -> None:
+        raise OSError(116, "another folder stands in its place")
+
+    assert_copied_as_a_whole(sides, sides.seed(sides.finding(2), guard=guard), "")
+
+
+@pytest.mark.skipif(fs.WINDOWS, reason="links need a privilege there")
+@pytest.mark.parametrize(
+    ("side", "follow", "used"), [("source", False, False), ("source", True, True), ("copy", True, False)]
+)
+def test_a_link_in_the_place_of_the_file(sides: Sides, tmp_path: Path, side: str, follow: bool, used: bool) -> None:
+    """Followed at the source alone, where links are."""
+    finding, path = sides.finding(2), getattr(sides, side) / "f" / "x"
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    notes = sides.seed(finding, follow=follow)
+    if used:
+        assert "4 chunks" in notes[0] and len(sides.partials) == 1
+    else:
+        assert_copied_as_a_whole(sides, notes, "")
 
 
 def test_a_source_that_is_no_longer_what_was_judged_is_not_used(sides: Sides) -> None:
@@ -160,6 +202,7 @@ def test_a_link_of_the_source_is_followed_where_links_are(sides: Sides, tmp_path
     ("source_bytes", "bad", "worth"),
     [
         (2 * CHUNK - 1, (0,), False),
+        (2 * CHUNK - 1, (), False),
         (2 * CHUNK, (0,), True),
         (2 * CHUNK, (0, 1), False),
         (5 * CHUNK, (0, 1, 2, 3), True),

@@ -14,6 +14,7 @@ from fake_robocopy import FakeRobocopy
 from test_mark import one_that_died
 
 from vdt import fs, outage
+from vdt.errors import RefusedError
 from vdt.lock import TreeLock
 from vdt.model import Entry
 from vdt.progress import Progress, Silent
@@ -110,6 +111,29 @@ def test_a_run_that_lost_the_lock_leaves_the_manifest_of_its_successor(
     assert ended.mail is not None and "the lock of this tree was lost" in ended.mail.plain
     assert manifest.read_text() == "what the successor proved\n"
     assert not (tmp_path / "isilon/RUN/output.incomplete.xxh128").exists()
+
+
+@pytest.mark.parametrize("other", ["", "raw_data", "output"])
+def test_a_refused_run_takes_its_folders_back_unless_another_one_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """That one has all three folders in view, and a lock in the one whose turn it is."""
+    monkeypatch.setattr(fs, "state_home", lambda: str(tmp_path / "state"))
+    isilon, refused = tmp_path / "isilon", []
+
+    def no_room(*_words: object) -> None:
+        if other:
+            holder = TreeLock(str(isilon / "RUN/.vdt" / other), say=print, wait=StopFlag().wait)
+            holder.acquire()
+            refused.append(holder)
+        raise RefusedError("There is no room.")
+
+    monkeypatch.setattr(vizgen_run, "check_room", no_room)
+    assert transfer(tmp_path).exit_code == 16
+    assert (isilon / "RUN/output").is_dir() is bool(other)
+    for holder in refused:
+        assert holder.held()
+        holder.release()
 
 
 # -- a drive that goes away ----------------------------------------------------------------------------------------

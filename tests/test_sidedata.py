@@ -13,6 +13,7 @@ from vdt import fs
 from vdt.cli import copy as copy_command
 from vdt.copytree import CopyRequest, copy_tree
 from vdt.model import Policy, TreeResult
+from vdt.outage import Outage
 
 # Stands for NTFS: the streams of a file lie in one dict, and a descriptor of one is that of a plain file.
 Streams = Dict[str, Dict[str, bytes]]
@@ -180,17 +181,73 @@ def test_streams_of_folders_are_copied_once_and_mended(tmp_path: Path, ntfs: Any
     assert kept(beside) == wanted
 
 
+@pytest.mark.parametrize("error", [NotADirectoryError(20, "no"), FileNotFoundError(2, "no")], ids=["error", "gone"])
 @pytest.mark.parametrize("how", ["look", "open", "bent"])
-def test_a_stream_of_a_folder_that_fails_fails_its_folder(tmp_path: Path, ntfs: Any, how: str) -> None:
+def test_a_stream_of_a_folder_that_fails_fails_its_folder(tmp_path: Path, ntfs: Any, how: str, error: OSError) -> None:
     there, _, broken, kind, _ = ntfs
     there["folder/"] = {"x": b"data"}
     if how == "bent":
         kind["bent"] = True
     else:
-        broken["folder/" if how == "look" else "x"] = NotADirectoryError(20, "no")
+        broken["folder/" if how == "look" else "x"] = error
     result = copied(tmp_path, streams=True)
     assert [problem.path for problem in result.failed] == ["folder"] and result.exit_code & 8
-    assert not result.proven
+    assert result.dirs.failed == 1
+    assert not result.proven and not any("alternate" in note for note in result.notes)
+
+
+def test_a_folder_is_failed_once_whatever_fails_of_it(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _, broken, _, _ = ntfs
+    there["./"], broken["x"] = {"x": b"data"}, NotADirectoryError(20, "no")
+    with_streams = fs.volume
+    monkeypatch.setattr(fs, "volume", lambda path: replace(with_streams(path), flush=fs.Flush.FILE))
+
+    def flush_names(self: fs.Folder) -> None:
+        raise NotADirectoryError(20, "no")
+
+    monkeypatch.setattr(fs.Folder, "flush_names", flush_names)
+    result = copied(tmp_path, streams=True)
+    assert [problem.path for problem in result.failed].count(".") == 1 and result.dirs.failed == 1
+
+
+def test_streams_of_an_empty_folder_that_is_left_out_are_left_out(tmp_path: Path, ntfs: Any) -> None:
+    there, asked, _, _, beside = ntfs
+    there["empty/"] = {"x": b"data"}
+    (tmp_path / "source" / "empty").mkdir(parents=True)
+    (tmp_path / "source" / "a.txt").write_bytes(b"a")
+    policy = Policy(streams=True, empty_folders=False)
+    result = copy_tree(CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=policy))
+    assert result.exit_code == 1 and not (tmp_path / "copy" / "empty").exists()
+    assert "empty/" in asked and kept(beside) == {} and not any("alternate" in note for note in result.notes)
+
+
+def test_one_stream_that_is_right_does_not_hide_one_that_is_not(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, beside = ntfs
+    there["folder/"] = {"x": b"12", "y": b"34", "z": b"56"}
+    copied(tmp_path, streams=True)
+    by_name = {path.name[-1]: path for path in beside.iterdir()}
+    by_name["y"].write_bytes(b"345")
+    by_name["z"].unlink()
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=Policy(streams=True))
+    assert copy_tree(request).exit_code == 0
+    assert kept(beside) == {"folder__x": b"12", "folder__y": b"34", "folder__z": b"56"}
+
+
+def test_no_stream_is_written_into_a_folder_that_stands_in_the_place_of_the_destination(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _, _, _, beside = ntfs
+    there["folder/"] = {"x": b"12"}
+
+    def guard(self: Outage) -> None:
+        if (tmp_path / "copy" / "folder" / "b.txt").exists():
+            raise PermissionError(13, "another folder stands in its place")
+
+    monkeypatch.setattr(Outage, "guard", guard)
+    result = copied(tmp_path, streams=True)
+    assert "folder" in [problem.path for problem in result.failed] and kept(beside) == {}
 
 
 def test_a_folder_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: Path, ntfs: Any) -> None:
@@ -199,6 +256,57 @@ def test_a_folder_that_cannot_be_looked_at_is_said_and_costs_no_copy(tmp_path: P
     result = copied(tmp_path)
     assert result.proven
     assert "Of 1 file(s) or folder(s) it could not be seen whether they have alternate data streams." in result.notes
+
+
+def test_an_outage_that_falls_into_a_stream_of_a_folder_costs_nothing(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _, broken, _, beside = ntfs
+    there["folder/"], broken["x"] = {"x": b"12"}, FileNotFoundError(2, "away")
+
+    def struck(self: Outage, mark: int) -> bool:
+        return bool(broken.pop("x", None))  # and it has ended
+
+    monkeypatch.setattr(Outage, "struck", struck)
+    assert copied(tmp_path, streams=True).proven and kept(beside) == {"folder__x": b"12"}
+
+
+@pytest.mark.parametrize("flush", [fs.Flush.NONE, fs.Flush.FILE])
+def test_a_stream_is_flushed_where_files_are(
+    tmp_path: Path, ntfs: Any, monkeypatch: pytest.MonkeyPatch, flush: fs.Flush
+) -> None:
+    there, _, _, _, _ = ntfs
+    there.update({"folder/": {"x": b"12"}, "./": {"y": b"3"}})
+    with_streams, flushed, real = fs.volume, [], fs.flush
+    monkeypatch.setattr(fs, "volume", lambda path: replace(with_streams(path), flush=flush))
+    monkeypatch.setattr(fs, "flush", lambda fd: flushed.append(os.fstat(fd).st_size) or real(fd))
+    assert copied(tmp_path, streams=True).proven
+    assert sorted(flushed) == ([] if flush is fs.Flush.NONE else [1, 2])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not tell what is open")
+def test_streams_that_are_compared_do_not_stay_open(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, _, _ = ntfs
+    there["folder/"] = {str(number): b"12" for number in range(30)}
+    copied(tmp_path, streams=True)
+    before = len(os.listdir("/proc/self/fd"))
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"), policy=Policy(streams=True))
+    assert copy_tree(request).exit_code == 0
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_the_first_one_is_named_and_the_root_has_a_name(tmp_path: Path, ntfs: Any) -> None:
+    there, _, _, kind, _ = ntfs
+    there.update({"folder/": {"x": b"12"}, "a.txt": {"first": b"3"}})
+    (note,) = (note for note in copied(tmp_path).notes if "alternate" in note)
+    assert "(one is a.txt:first)" in note
+    there.clear()
+    there["./"] = {"x": b"1"}
+    request = CopyRequest(str(tmp_path / "source"), str(tmp_path / "copy"))
+    (note,) = (note for note in copy_tree(request).notes if "alternate" in note)
+    assert "1 alternate data stream(s) of 1 folder(s), 1 bytes (one is .:x)" in note
+    kind["streams"] = False
+    assert not any("alternate" in note for note in copy_tree(request).notes), "nobody asked for them"
 
 
 def test_the_option(tmp_path: Path) -> None:

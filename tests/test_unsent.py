@@ -76,13 +76,58 @@ def test_a_mail_for_or_of_others_is_named_and_not_sent(serve, tmp_path, configur
     assert os.listdir(tmp_path) == [os.path.basename(path)]
 
 
-@pytest.mark.parametrize("header", ["Cc", "Bcc", "Sender", "Resent-To", "Resent-Bcc", "Resent-From"])
+@pytest.mark.parametrize(
+    "header", ["Cc", "Bcc", "Sender", "Resent-Date", "Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-From"]
+)
 def test_a_mail_with_headers_that_we_never_write_is_not_ours(serve, tmp_path, header):
     box, message = Box(), message_of()
     message[header] = "victim@example.org"
     keep_unsent(message, str(tmp_path), eml_name(RUN, WHEN))
     done = resend_unsent([str(tmp_path)], local(serve(box)), addressees=(*WE, "victim@example.org"))
-    assert (done.sent, done.foreign, box.mails) == ((), (), [])
+    assert done == Resent() and box.mails == []
+
+
+def rewritten(folder, old: bytes, new: bytes) -> str:
+    """A kept mail, one header of which is another."""
+    path = keep_unsent(message_of(), str(folder), eml_name(RUN, WHEN))
+    with open(path, "rb") as file:
+        raw = file.read()
+    begin = raw.index(old)
+    with open(path, "wb") as file:
+        file.write(raw[:begin] + new + raw[raw.index(b"\r\n", begin) :])
+    return path
+
+
+def test_a_mail_for_nobody_is_not_sent(serve, tmp_path):
+    """No address is among those whom the configuration names, too."""
+    box, path = Box(), rewritten(tmp_path, b"To:", b"To: undisclosed recipients:;")
+    done = resend_unsent([str(tmp_path)], local(serve(box)))
+    assert (done.sent, done.failed, done.foreign, box.mails) == ((), (), (path,), [])
+
+
+@pytest.mark.parametrize("more", [b"", b"To: lab@example.org\r\n", b"From: merscope@example.org\r\n"])
+@pytest.mark.parametrize("broken", [b"<\\@[ ", b"a@b, <", b"=?utf-8?b?=?=\xe9 <", b'"'])
+def test_headers_over_which_the_parser_stumbles_end_no_run(serve, tmp_path, broken, more):
+    """Whoever may write into the logs folder may leave such a file there."""
+    rewritten(tmp_path, b"To:", more + b"To: " + broken)
+    before, box = sorted(os.listdir(tmp_path)), Box()
+    assert resend_unsent([str(tmp_path)], local(serve(box))).sent == ()
+    assert box.mails == [] and sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_mail_that_is_cut_or_too_long_is_not_ours(serve, tmp_path, monkeypatch):
+    box, path = Box(), keep_unsent(message_of(), str(tmp_path), eml_name(RUN, WHEN))
+    size = os.path.getsize(path)
+    monkeypatch.setattr(unsent_module, "_LARGEST_BYTES", size - 1)
+    assert resend_unsent([str(tmp_path)], local(serve(box))) == Resent() and box.mails == []
+    monkeypatch.setattr(unsent_module, "_LARGEST_BYTES", size)
+    with open(path, "r+b") as file:
+        raw = file.read()
+        file.truncate(raw.rindex(b"--") - 40)  # the last boundary is gone
+    assert resend_unsent([str(tmp_path)], local(serve(box))) == Resent() and box.mails == []
+    with open(path, "wb") as file:
+        file.write(raw)
+    assert resend_unsent([str(tmp_path)], local(serve(box))).sent == (path,)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")

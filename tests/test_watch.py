@@ -51,6 +51,32 @@ def test_names_what_another_thread_is_at() -> None:
     assert line == ("Abandoned, the system did not answer: Copying File /src/x.dax to /dst/x.dax (12 s, in wait)")
 
 
+def test_who_waits_for_another_one_at_the_same_thing_is_not_named_too() -> None:
+    watch, end = Watch(), threading.Event()
+
+    def stat() -> None:
+        while not end.is_set():
+            time.sleep(0.01)
+
+    def ask() -> None:
+        with watch.doing("Preparing", "/dst"):
+            stat()
+
+    thread = threading.Thread(target=ask)
+    with at_work(lambda: watch.phase("Preparing", "/dst")), at_work(lambda: watch.phase("Copying", "/dst")):
+        thread.start()
+        until = time.monotonic() + 10
+        while len(watch.hanging()) != 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        lines = watch.hanging()
+        end.set()
+        thread.join()
+        alone = watch.hanging()
+    assert len(lines) == 2 and any("Copying /dst" in line and "in wait" in line for line in lines)
+    assert any("Preparing /dst" in line and "in stat" in line for line in lines)
+    assert any("Preparing /dst" in line and "in wait" in line for line in alone)
+
+
 def test_time_counts_from_the_last_sign_of_life() -> None:
     clock = Clock()
     watch = Watch(clock)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Callable, Optional
 
 from vdt import fs, preflight
-from vdt.claim import claim, give_back
+from vdt.claim import Made, claim, give_back
 from vdt.copyjob import LOST_LOCK, Meter, NoLimit
 from vdt.errors import AwayError, RefusedError
 from vdt.evidence import EvidenceWriter, load_records
@@ -135,25 +135,25 @@ def copy_tree(
         if watched is not None:
             stack.enter_context(fs.stay_awake())
             reports.watch.phase("Preparing", destination)
-            made = preflight.make_missing(destination)
+            made = Made(destination)
             try:
-                target, lock, inside = claim(destination, stop, say)
+                target, lock, inside = claim(destination, stop, say, reports.watch)
                 stack.callback(give_back, lock, reports.watch, watched)
                 watched.prove_by(lock.seen)
                 if job.state_name and not inside:
                     preflight.remove_empty([os.path.join(destination, STATE_INSIDE)])
                 real = os.path.realpath(destination)
                 preflight.check_apart_by_marker(source, real, os.path.realpath(lock.folder), lock.lies_in)
-            except RefusedError:
+            except RefusedError as refused:
                 stack.close()
-                preflight.remove_empty(made)
+                made.take_back(refused)
                 raise
             job = replace(
                 job,
                 target=target,
                 policy=lowered(request.policy, target),
                 token=lock.token,
-                root_created=destination in made,
+                root_created=destination in made.folders,
                 state_name=STATE_INSIDE if inside else job.state_name,
                 notes=(*lock.notes, *notes),
                 journals=Journals.load(lock.folder),

@@ -5,6 +5,7 @@ A folder is made ahead of its turn by others (`made`); all else belongs to the t
 
 from __future__ import annotations
 
+import os
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from vdt import fs
@@ -188,17 +189,18 @@ class Folders:
                     ready=self._outage.guard,
                 )
 
+            failed: List[OSError] = []
             try:
                 self._outage.again(lambda: carry(folder))
-            except FileNotFoundError:
-                pass  # an empty folder that the policy leaves out
             except OSError as error:
-                lost.append((folder, place, error))
+                if not isinstance(error, FileNotFoundError) or os.path.lexists(place):
+                    failed.append(error)  # else it is an empty folder that the policy leaves out
             try:
                 if flushed and folder in self._grown:
                     self._outage.again(flush_names)
             except OSError as error:
-                lost.append((folder, place, error))
+                failed.append(error)
+            lost.extend((folder, place, error) for error in failed[:1])
             try:
                 if set_last:
                     self._outage.again(set_times)

@@ -120,7 +120,7 @@ class Repair:
                 lock = TreeLock(self.lock_folder, job.destination, say=self.say, wait=self.stop.wait)
                 lock.acquire()
             else:
-                lock, _ = take_lock(job.destination, self.stop, self.say)
+                lock, _ = take_lock(job.destination, self.stop.wait, self.say)
             stack.callback(give_back, lock, reports.watch, outage)
             outage.prove_by(lock.seen)
             real = os.path.realpath(job.destination)

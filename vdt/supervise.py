@@ -35,8 +35,7 @@ def supervised(
     Raises:
         AbandonedError: the work did not come back in time; it is left where it is.
     """
-    call = _Call(work)
-    threading.Thread(target=call.run, name="vdt-work", daemon=True).start()
+    call = Beside(work, "vdt-work")
     deadline_s = time.monotonic() + within_s
     asked = False
     while not _came_back(call.done, stop):
@@ -67,16 +66,20 @@ def _why(stop: StopFlag) -> str:
     return "The system did not answer."
 
 
-class _Call(Generic[Value]):
-    """One piece of work and how it ended."""
+class Beside(Generic[Value]):
+    """One piece of work in a thread of its own, begun at once, and how it ended.
 
-    def __init__(self, work: Callable[[], Value]) -> None:
+    The thread is a daemon: where it hangs, no Python waits for it at its end.
+    """
+
+    def __init__(self, work: Callable[[], Value], name: str) -> None:
         self._work = work
         self._values: List[Value] = []
         self._errors: List[BaseException] = []
         self.done = threading.Event()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    def run(self) -> None:
+    def _run(self) -> None:
         try:
             self._values.append(self._work())
         except BaseException as error:
@@ -84,8 +87,14 @@ class _Call(Generic[Value]):
         finally:
             self.done.set()
 
+    @property
+    def failed(self) -> bool:
+        """True once it has ended, and not well."""
+        return self.done.is_set() and bool(self._errors)
+
     def result(self) -> Value:
-        """What came of it; a reference that is kept would keep the frames of an error alive."""
+        """Wait for what comes of it, once; a reference that is kept would keep the frames of an error alive."""
+        self.done.wait()
         if self._errors:
             raise self._errors.pop()
         return self._values.pop()

@@ -125,16 +125,18 @@ class Watch:
         me, now_s = threading.get_ident(), self._clock()
         frames = sys._current_frames()
         notes = {**self._phases, **self._at}
-        found: List[str] = []
+        found: List[Tuple[str, str, str]] = []
         for thread, note in notes.items():
             if thread == me or thread not in frames:
                 continue
             seconds = max(0.0, now_s - max(note.since_s, self._alive.get(thread, 0.0)))
             call = frames[thread].f_code.co_name  # tells which side hangs: open_source, write_all, flush_volume ...
-            found.append(f"Abandoned, the system did not answer: {note.text} ({seconds:.0f} s, in {call})")
-        if len(found) > _MOST_NAMED:
-            found[_MOST_NAMED:] = [f"Abandoned, the system did not answer: {len(found) - _MOST_NAMED} more"]
-        return tuple(found)
+            found.append((note.text, call, f"{note.text} ({seconds:.0f} s, in {call})"))
+        told = {text for text, call, _ in found if call != "wait"}  # who waits for another one at the same says less
+        lines = [line for text, call, line in found if call != "wait" or text not in told]
+        if len(lines) > _MOST_NAMED:
+            lines[_MOST_NAMED:] = [f"{len(lines) - _MOST_NAMED} more"]
+        return tuple(f"Abandoned, the system did not answer: {line}" for line in lines)
 
 
 def _side(note: _Note, frame: FrameType) -> str:

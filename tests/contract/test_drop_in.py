@@ -596,6 +596,30 @@ def test_dry_run_changes_nothing(world: World, again: bool) -> None:
     assert found["copied"] == (1 if again else FILES), "as robocopy /L counts"
 
 
+def test_dry_run_of_several_trees(world: World) -> None:
+    """Nothing to do, one to copy, a file where a folder has to go, and a source that is missing."""
+    assert world.transfer("--copy_type", "output").code == 0
+    for option, code in (((), 0), (("--robocopy_exit_code",), 1)):
+        result = world.drop_in("--dry_run", "--json", "-", *option, RUN_ID)
+        found = json.loads(result.out)
+        assert found["dry_run"] is True, result
+        assert [tree["exit_code"] for tree in found["trees"].values()] == [1, 1, 0], result
+        assert found["exit_code"] == result.code == code, result
+    folder = next(path.name for path in world.source("analysis").iterdir() if path.is_dir())
+    write(world.destination("analysis") / folder, b"no folder")
+    result = world.drop_in("--dry_run", "--json", "-", RUN_ID)
+    found = json.loads(result.out)
+    assert found["trees"]["analysis"]["exit_code"] & 4, result
+    assert found["exit_code"] == result.code == found["trees"]["analysis"]["exit_code"] | 9, result
+    shutil.rmtree(world.source("output"))
+    was = world.snapshot()
+    result = world.drop_in("--dry_run", "--json", "-", RUN_ID)
+    found = json.loads(result.out)
+    assert found["exit_code"] == result.code == 16 and found["complete"] is False, result
+    assert "source of output is not there" in found["error"], result
+    assert world.snapshot() == was
+
+
 def test_dry_run_says_what_would_be_copied(world: World) -> None:
     result = world.drop_in(RUN_ID, "--dry_run", "--copy_type", "output")
     assert "experiment.json" in result.text

@@ -137,7 +137,7 @@ class Folder:
             self._closer.wait()
 
     def _open_plainly(self, name: str, flags: int) -> int:
-        """Open once more without ONOATIME, which only the owner and root may ask for; a file that opens so ends the
+        """Open once more without O_NOATIME, which only the owner and root may ask for; a file that opens so ends the
         asking in this folder."""
         fd = os.open(name, flags & ~NOATIME, dir_fd=self._fd)
         self._read_flags = tuple(each & ~NOATIME for each in self._read_flags)

@@ -58,6 +58,13 @@ def joined_code(results: List[Tuple[TreePaths, TreeResult]]) -> int:
     return 16 if 16 in codes else reduce(or_, codes, 0)
 
 
+def process_code(code: int, *, robocopy_exit_code: bool) -> int:
+    """What the process ends with: 0 where the transfer would have nothing to report, with bit 8 where it would."""
+    if robocopy_exit_code or code >= 8:
+        return code
+    return code | 8 if code & 4 else 0  # what is a file here and a folder there does not arrive
+
+
 def write_object(
     path: str, stdout: IO[str], command: str, results: List[Tuple[TreePaths, TreeResult]], code: int
 ) -> None:

@@ -36,7 +36,7 @@ from vdt.vizgen.config import Config, load_config
 from vdt.vizgen.crosscheck import CrossCheck
 from vdt.vizgen.delivery import Delivery
 from vdt.vizgen.drives import check_drives, make_logs
-from vdt.vizgen.dryrun import dry_tree, joined_code, write_object
+from vdt.vizgen.dryrun import dry_tree, joined_code, process_code, write_object
 from vdt.vizgen.finished import QUIET_S, Finished, Patience, list_trees, look
 from vdt.vizgen.layout import CopyType, TreePaths, tree_paths
 from vdt.vizgen.mail import MailText, compose
@@ -151,11 +151,12 @@ class Run:
 
     # -- the work --------------------------------------------------------------------------------------------------
 
-    def _lay_out(self) -> List[TreePaths]:
+    def _lay_out(self, kinds: Sequence[CopyType] = ()) -> List[TreePaths]:
+        """The selected trees, or these."""
         config = self._config
         return [
             tree_paths(kind, self._request.run_id, config.analysis_drive, config.isilon_drive, config.logs)
-            for kind in self._request.copy_types
+            for kind in kinds or self._request.copy_types
         ]
 
     def _work(self) -> None:
@@ -210,7 +211,7 @@ class Run:
                 check_room(self._trees[0].volume, left, config.isilon_drive)
         except BaseException:
             for tree in reversed(self._trees):
-                tree.undo()
+                tree.undo([item.destination for item in self._lay_out(tuple(CopyType))])
             raise
         for tree in self._trees:
             if self._around.stop:
@@ -325,10 +326,10 @@ class Run:
             if self._finished is None:
                 self._check_finished()
             results.append((item, dry_tree(item, self._settings, self._tell, self._around.stop)))
-        code = joined_code(results)
+        code = process_code(joined_code(results), robocopy_exit_code=self._request.robocopy_exit_code)
         if self._request.json:
             write_object(self._request.json, self._around.stdout, self._request.command, results, code)
-        return code if self._request.robocopy_exit_code or code >= 8 else 0
+        return code
 
     @property
     def _share_lost(self) -> bool:

@@ -44,7 +44,7 @@ def run_object(report: RunReport, started: datetime) -> Dict[str, Any]:
         "run_id": report.run_id,
         "started": started.isoformat(timespec="seconds"),
         "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "complete": len(results) == len(report.trees) and all(result.reached_end for result in results),
+        "complete": 0 < len(results) == len(report.trees) and all(result.reached_end for result in results),
         "exit_code": report.exit_code,
         "verdict": verdict_object(report.verdict),
         "error": report.error,

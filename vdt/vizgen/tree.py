@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Callable, FrozenSet, List, Optional, Sequence, Tuple
 
 from vdt import fs, preflight
+from vdt.claim import Made
 from vdt.closing import bytes_left, changed_since, first_difference, only_there
 from vdt.copyjob import LOST_LOCK, Meter
 from vdt.errors import AwayError, LockedError, LostOutputError, RefusedError, StoppedError, VdtError
@@ -107,7 +108,7 @@ class Tree:
             phase=tools.progress.phase,
         )
         self._list = lister(settings.retry, tools.stop, self.outage)
-        self._created: List[str] = []
+        self._made: Optional[Made] = None
         self._target: Optional[Destination] = None
         self._before: Optional[Snapshot] = None
         self._begun = self._ended = False
@@ -129,16 +130,17 @@ class Tree:
         self._tools.watch.phase("Preparing", self.paths.destination)
         preflight.check_source(self.paths.source)
         preflight.check_apart(self.paths.source, self.paths.destination)
-        self._created = preflight.make_missing(self.paths.destination)
+        self._made = Made(self.paths.destination)
         self._target = probe(self.paths.destination)
         self.outage.look()  # which volumes and folders they are
         policy = lowered(self._settings.policy, self._target)
         self._settings = replace(self._settings, policy=policy)
 
-    def undo(self) -> None:
-        """Remove the folders that `prepare` made, where they are still empty."""
-        if not self.outage.destination_lost:
-            preflight.remove_empty(self._created)
+    def undo(self, destinations: Sequence[str]) -> None:
+        """Remove the folders that `prepare` made, where they are still empty, and nobody is at work on one of these
+        `destinations` of the run."""
+        if self._made is not None and not self.outage.destination_lost:
+            self._made.take_back(also=destinations)
 
     def refuse(self, error: VdtError) -> None:
         """This tree cannot be done at all, and why."""
@@ -299,7 +301,7 @@ class Tree:
                 meter=tools.meter,
                 before=self._before,
                 records=records,
-                root_created=paths.destination in self._created,
+                root_created=self._made is not None and paths.destination in self._made.folders,
                 log_format=LogFormat(mt=settings.threads > 1),
                 notes=(*lock.notes, *notes),
                 journals=Journals.load(lock.folder),

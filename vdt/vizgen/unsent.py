@@ -129,10 +129,11 @@ def resend_unsent(
     failed: List[Tuple[str, str]] = []
     foreign: List[str] = []
     for path in dict.fromkeys(path for folder in folders for path in unsent(folder)):
-        message = _read(path)
-        if message is None:
+        read = _read(path)
+        if read is None:
             continue
-        if _mailboxes(message, "From") != _bare([sender]) or not _mailboxes(message, "To") <= _bare(addressees):
+        message, of, to = read
+        if of != _bare([sender]) or not to or not to <= _bare(addressees):
             foreign.append(path)
             continue
         original = _unclaimed(path)
@@ -183,8 +184,8 @@ def _unclaimed(path: str) -> str:
     return path[: -len(_CLAIMED)] if path.endswith(_CLAIMED) else path
 
 
-def _read(path: str) -> Optional[EmailMessage]:
-    """The mail in `path`, or None for a file that this program did not write."""
+def _read(path: str) -> Optional[Tuple[EmailMessage, Set[str], Set[str]]]:
+    """The mail in `path`, of whom and for whom it is; None for a file that this program did not write."""
     try:
         with open(path, "rb") as file:
             raw = file.read(_LARGEST_BYTES + 1)
@@ -192,6 +193,8 @@ def _read(path: str) -> Optional[EmailMessage]:
             return None
         message = email.parser.BytesParser(EmailMessage, policy=SMTP).parsebytes(raw)
         ours = message[MARK] and message["From"] and message["To"] and not message.defects
-        return message if ours and not any(header in message for header in _NEVER_OURS) else None
-    except (OSError, ValueError, LookupError, AttributeError, TypeError, IndexError):
-        return None  # the parser of headers stumbles over some malformed ones
+        if not ours or any(header in message for header in _NEVER_OURS):
+            return None
+        return message, _mailboxes(message, "From"), _mailboxes(message, "To")
+    except Exception:  # the parser of headers stumbles over malformed ones in more ways than can be listed
+        return None
