@@ -81,7 +81,7 @@ def test_a_mail_for_or_of_others_is_named_and_not_sent(serve, tmp_path, configur
 )
 def test_a_mail_with_headers_that_we_never_write_is_not_ours(serve, tmp_path, header):
     box, message = Box(), message_of()
-    message[header] = "victim@example.org"
+    message[header] = "Mon, 01 Jan 2024 00:00:00 +0000" if header == "Resent-Date" else "victim@example.org"
     keep_unsent(message, str(tmp_path), eml_name(RUN, WHEN))
     done = resend_unsent([str(tmp_path)], local(serve(box)), addressees=(*WE, "victim@example.org"))
     assert done == Resent() and box.mails == []
