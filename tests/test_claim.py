@@ -47,7 +47,7 @@ def destination(tmp_path: Path) -> Path:
 
 def left(destination: Path) -> List[str]:
     """All that lies in the destination and beside it."""
-    return sorted(str(path.relative_to(destination.parent)) for path in destination.parent.rglob("*"))
+    return sorted(path.relative_to(destination.parent).as_posix() for path in destination.parent.rglob("*"))
 
 
 def test_a_claim_gives_probe_and_lock_and_leaves_only_the_lock(destination: Path, answers: float) -> None:
@@ -55,7 +55,7 @@ def test_a_claim_gives_probe_and_lock_and_leaves_only_the_lock(destination: Path
     alone = probe(str(destination))
     assert (found.volume.kind, found.fold_case, found.keeps_times) == (alone.volume.kind, alone.fold_case, True)
     assert lock.held() and not inside
-    assert left(destination) == [".copy.vdt", os.path.join(".copy.vdt", LOCK_NAME), "copy"]
+    assert left(destination) == [".copy.vdt", f".copy.vdt/{LOCK_NAME}", "copy"]
     lock.release()
     assert left(destination) == ["copy"]
 
