@@ -141,7 +141,7 @@ def test_the_sweep_below_reaches_the_last_call(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", [CODES[0], *(pytest.param(code, marks=pytest.mark.slow) for code in CODES[1:])])
 @pytest.mark.parametrize("begins", range(1, COUNTED, STEP))
 def test_nothing_fails_for_a_share_that_comes_back(tmp_path: Path, side: str, code: int, begins: int) -> None:
     run = Run(tmp_path)

@@ -103,7 +103,9 @@ def sweep(trees: Trees, op: str, code: int, times: int, side: str, flush: fs.Flu
 
 
 @FLUSHES
-@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    "error", [error if error == "EIO for good" else pytest.param(error, marks=pytest.mark.slow) for error in ERRORS]
+)
 @pytest.mark.parametrize("op", OPS)
 def test_whichever_call_of_a_kind_fails(trees: Trees, op: str, error: str, flush: fs.Flush) -> None:
     code, times = ERRORS[error]
