@@ -91,13 +91,7 @@ class Delivery:
     def mail(self, text: MailText) -> None:
         """Send the mail of the run, then those of earlier runs; one that is not out is kept."""
         config = self._config
-        settings = SmtpSettings(
-            config.smtp_server,
-            config.smtp_port,
-            config.smtp_security,
-            config.smtp_user or "",
-            config.smtp_password_env or "",
-        )
+        settings = SmtpSettings.of(config)
         message = build_message(text, config.sender, config.addressees, datetime.now().astimezone(), host_name())
         stop = self._around.stop
         within_s = _MAIL_AFTER_STOP_S if stop else _MAIL_WITHIN_S

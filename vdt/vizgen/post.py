@@ -20,6 +20,7 @@ from email.message import EmailMessage
 from typing import Callable, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from vdt.printable import printable
+from vdt.vizgen.config import Config
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class SmtpSettings:
     security: str = "none"  # "none", "starttls", "ssl"
     user: str = ""  # "" is no login
     password_env: str = ""
+
+    @classmethod
+    def of(cls, config: Config) -> SmtpSettings:
+        """Those of a configuration."""
+        return cls(
+            config.smtp_server,
+            config.smtp_port,
+            config.smtp_security,
+            config.smtp_user or "",
+            config.smtp_password_env or "",
+        )
 
     @property
     def address(self) -> Tuple[str, int]:

@@ -20,13 +20,7 @@ _REMEDY = (
 
 def look_at_server(tell: Tell, config: Config, *, send_mail: bool) -> None:
     """Log in, or send a mail to every addressee."""
-    settings = SmtpSettings(
-        config.smtp_server,
-        config.smtp_port,
-        config.smtp_security,
-        config.smtp_user or "",
-        config.smtp_password_env or "",
-    )
+    settings = SmtpSettings.of(config)
     where = f"{config.smtp_server}, port {config.smtp_port}, {_security(config.smtp_security)}"
     if not send_mail:
         reason = log_in(settings, within_s=_WITHIN_S)
